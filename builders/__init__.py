@@ -1,0 +1,1 @@
+"""Builders of petoolbench data sets; run from the clone: ``python -m builders``."""

@@ -1,0 +1,328 @@
+"""Bad input ends in one line that names the place, exit code 2, and nothing half-written."""
+
+import gzip
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from petoolbench.__main__ import main
+from petoolbench.convert import convert
+from tests.conftest import GOLD, HISTORY, published_entry, published_prompt
+
+
+def _fails(capsys, arguments, *words):
+    """Run a command that must fail with one line holding all the words."""
+    assert main([str(argument) for argument in arguments]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    line = shown.err.strip()
+    assert "\n" not in line, line
+    assert line.startswith("petoolbench: ")
+    for word in words:
+        assert word in line, line
+
+
+def _tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def _text(value):
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _entry(**changes):
+    entry = published_entry()
+    for key, value in changes.items():
+        if value is None:
+            del entry[key]
+        else:
+            entry[key] = value
+    return entry
+
+
+def _row(**changes):
+    row = {"prompt": published_prompt(HISTORY), "query": "Weather?", "response": _text(GOLD), **changes}
+    return {key: value for key, value in row.items() if value is not None}
+
+
+_BROKEN_HISTORY = published_prompt([{"instruction": "x", "tool_call": {"tool_name": "<a>.<b>.<c>"}}])
+
+CONVERT = {
+    "an empty file": ("x.json", b"", ["is empty"]),
+    "only white space": ("x.json", b" \n ", ["is empty"]),
+    "cut-off JSON": ("x.json", _text([_entry()]).encode()[:500], ["not valid JSON", "line 1"]),
+    "no JSON at all": ("x.json", b"name,query\n1,2\n", ["not valid JSON"]),
+    "another encoding": ("x.json", '["Föhn"]'.encode("latin-1"), ["not UTF-8"]),
+    "a binary file": ("x.json", b"PAR1\x00\xff\xfe\x00", ["UTF-8"]),
+    "deep nesting": ("x.json", b"[" * 100_000, ["not usable JSON"]),
+    "an object, not a list": ("x.json", _text(_entry()).encode(), ["JSON object", "list of records"]),
+    "a number": ("x.json", b"3", ["JSON number"]),
+    "an empty list": ("x.json", b"[]", ["empty list"]),
+    "a list of texts": ("x.json", b'["a"]', ["record 0", "JSON string"]),
+    "a later text": ("x.json", _text([_entry(), "a"]).encode(), ["record 1", "JSON string"]),
+    "another kind of record": ("x.json", b'[{"question": 1, "answer": 2}]', ["record 0", "no published layout", "answer, question"]),
+    "no gzip inside .gz": ("x.json.gz", b"[]", ["damaged archive"]),
+    "cut-off gzip": ("x.json.gz", gzip.compress(_text([_entry()]).encode())[:-40], ["damaged archive"]),
+    "no zip inside .zip": ("x.zip", b"[]", ["damaged archive"]),
+    "no query": ("x.json", _text([_entry(query=None)]).encode(), ["record 0", "'query'", "missing"]),
+    "query of a wrong type": ("x.json", _text([_entry(), _entry(query=7)]).encode(), ["record 1", "'query'", "JSON number"]),
+    "no gold": ("x.json", _text([_entry(api_call_ground_truth=None)]).encode(), ["'api_call_ground_truth'", "missing"]),
+    "gold without parameters": ("x.json", _text([_entry(api_call_ground_truth={"tool_name": "a"})]).encode(), ["'api_call_ground_truth'", "'parameters' is missing"]),
+    "gold parameters as a list": ("x.json", _text([_entry(api_call_ground_truth={"tool_name": "a", "parameters": [1]})]).encode(), ["'api_call_ground_truth'", "arguments"]),
+    "gold name of a wrong type": ("x.json", _text([_entry(api_call_ground_truth={"tool_name": 1, "parameters": {}})]).encode(), ["'api_call_ground_truth'", "name"]),
+    "no candidates": ("x.json", _text([_entry(apis_candidate=None)]).encode(), ["'apis_candidate'", "missing"]),
+    "candidates that are no JSON": ("x.json", _text([_entry(apis_candidate="[{")]).encode(), ["'apis_candidate'", "not valid JSON"]),
+    "candidates as an object": ("x.json", _text([_entry(apis_candidate={"a": 1})]).encode(), ["'apis_candidate'", "JSON object"]),
+    "an empty list of candidates": ("x.json", _text([_entry(apis_candidate="[]")]).encode(), ["'apis_candidate'", "filled list"]),
+    "a candidate without a name": ("x.json", _text([_entry(apis_candidate='[{"tool_description": ""}]')]).encode(), ["'apis_candidate'", "tool_name"]),
+    "a prompt of a wrong type": ("x.json", _text([_entry(instruction_ratings=["x"])]).encode(), ["'instruction_ratings'", "JSON list"]),
+    "a broken interaction": ("x.json", _text([_entry(instruction_preferred=_BROKEN_HISTORY)]).encode(), ["'instruction_preferred'", "interaction 0", "parameters"]),
+    "a rating of 5": ("x.json", _text([_entry(instruction_ratings=published_prompt([{**HISTORY[0], "rating": 5}]))]).encode(), ["'instruction_ratings'", "rating"]),
+    "a broken group": ("x.json", _text([_entry(apis_same_func=[{"tool_name": "a"}])]).encode(), ["'apis_same_func'", "category_name"]),
+    "a group of a wrong type": ("x.json", _text([_entry(apis_same_func="a")]).encode(), ["'apis_same_func'", "JSON string"]),
+    "an SFT answer that is no call": ("x.json", _text([_row(response="Hello")]).encode(), ["record 0", "'response'", "no tool call"]),
+    "an SFT row without tools": ("x.json", _text([_row(prompt="Hello")]).encode(), ["'prompt'", "available tools"]),
+    "an SFT row without a query": ("x.json", _text([_row(), _row(query=None)]).encode(), ["record 1", "'query'", "missing"]),
+    "a DPO row whose chosen is no call": ("x.json", _text([_row(response=None, chosen="{}", rejected="{}")]).encode(), ["'chosen'", "no tool call"]),
+    "the same record twice": ("x.json", _text([_entry(), _entry()]).encode(), ["x.json, record 1", "stands twice"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CONVERT)
+def test_convert(tmp_path, capsys, case):
+    name, data, words = CONVERT[case]
+    path = tmp_path / name
+    path.write_bytes(data)
+    before = _tree(tmp_path)
+    _fails(capsys, ["convert", path, "--out", tmp_path / "out"], name, *words)
+    assert _tree(tmp_path) == before
+
+
+def test_convert_a_missing_file(tmp_path, capsys):
+    _fails(capsys, ["convert", tmp_path / "none.json", "--out", tmp_path / "out"], "none.json", "no such file")
+    assert _tree(tmp_path) == []
+
+
+def test_convert_a_folder(tmp_path, capsys):
+    _fails(capsys, ["convert", tmp_path, "--out", tmp_path / "out"], "is a folder")
+
+
+def test_convert_an_archive_of_two(tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a.json", "[]")
+        archive.writestr("b.json", "[]")
+    _fails(capsys, ["convert", tmp_path / "x.zip", "--out", tmp_path / "out"], "holds 2 files")
+
+
+def test_convert_a_file_named_twice(tmp_path, capsys, published_file):
+    _fails(capsys, ["convert", published_file, published_file, "--out", tmp_path / "out"], "stands twice", "record 0")
+    assert not (tmp_path / "out").exists()
+
+
+def test_convert_into_a_filled_folder(tmp_path, capsys, published_file):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("keep")
+    _fails(capsys, ["convert", published_file, "--out", tmp_path / "out"], "not empty", "--overwrite")
+    assert _tree(tmp_path / "out") == ["mine.txt"]
+    assert main(["convert", str(published_file), "--out", str(tmp_path / "out"), "--overwrite"]) == 0
+    assert not (tmp_path / "out" / "mine.txt").exists()
+
+
+def test_convert_onto_a_file(tmp_path, capsys, published_file):
+    (tmp_path / "out").write_text("keep")
+    _fails(capsys, ["convert", published_file, "--out", tmp_path / "out"], "is a file")
+    assert (tmp_path / "out").read_text() == "keep"
+
+
+def test_convert_below_a_file(tmp_path, capsys, published_file):
+    (tmp_path / "file").write_text("keep")
+    _fails(capsys, ["convert", published_file, "--out", tmp_path / "file" / "out"], "cannot be written")
+
+
+def test_an_unwritable_place(tmp_path, capsys, published_file):
+    place = Path("/proc") if os.geteuid() == 0 else tmp_path / "locked"
+    if os.geteuid():
+        place.mkdir(mode=0o500)
+    _fails(capsys, ["convert", published_file, "--out", place / "out"], "cannot be written")
+    _fails(capsys, ["predict", "--agent", "random", "--out", place / "out"], "cannot be written")
+
+
+@pytest.fixture
+def data(tmp_path, published_file):
+    """A converted dataset folder."""
+    convert([published_file], tmp_path / "data")
+    return tmp_path / "data"
+
+
+def _predict(tmp_path, **options):
+    values = {"data": "petoolbench", "config": "all", "agent": "random", "out": tmp_path / "run", **options}
+    return ["predict", *(part for key, value in values.items() for part in (f"--{key}", value))]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"agent": "gpt-9"}, ["no agent 'gpt-9'", "lexical"]),
+        ({"config": "chronologic"}, ["no config 'chronologic'", "chronological"]),
+        ({"split": "dev"}, ["no split 'dev'", "test, train"]),
+        ({"config": "tools", "split": "train"}, ["tools, not instances"]),
+        ({"data": "./nowhere"}, ["nowhere", "no such dataset folder"]),
+        ({"data": "nowhere"}, ["nowhere", "no such dataset folder"]),
+        ({"data": "someone/nothing-there"}, ["someone/nothing-there", "Hub"]),
+    ],
+)
+def test_predict(tmp_path, capsys, options, words):
+    _fails(capsys, _predict(tmp_path, **options), *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_predict_on_an_unconverted_file(tmp_path, capsys, published_file):
+    _fails(capsys, _predict(tmp_path, data=published_file), "is a file", "convert")
+
+
+def test_predict_on_a_folder_without_a_card(tmp_path, capsys):
+    (tmp_path / "bare").mkdir()
+    _fails(capsys, _predict(tmp_path, data=tmp_path / "bare"), "no README.md")
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ("# No head\n", ["no list 'configs'"]),
+        ("---\nconfigs: 3\n---\n", ["no list 'configs'"]),
+        ("---\nconfigs: [\n---\n", ["cannot be read"]),
+        ("---\nconfigs:\n- config_name: a\n---\n", ["no list 'configs'"]),
+    ],
+)
+def test_predict_on_a_folder_with_a_broken_card(data, tmp_path, capsys, card, words):
+    (data / "README.md").write_text(card)
+    _fails(capsys, _predict(tmp_path, data=data), "README.md", *words)
+
+
+def test_predict_without_a_data_file(data, tmp_path, capsys):
+    next(data.rglob("chronological/*.parquet")).unlink()
+    _fails(capsys, _predict(tmp_path, data=data), "data/chronological/test-*.parquet")
+
+
+def test_predict_on_a_damaged_data_file(data, tmp_path, capsys):
+    path = next(data.rglob("chronological/*.parquet"))
+    path.write_bytes(path.read_bytes()[:200])
+    _fails(capsys, _predict(tmp_path, data=data), "parquet", path.name)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda table: table.drop_columns("history"), ["'history'", "missing"]),
+        (lambda table: table.set_column(0, "id", pa.array([1, 2, 3])), ["'id'", "type int64"]),
+        (lambda table: table.set_column(1, "setting", pa.array(["x"] * 3)), ["record 0", "'setting'"]),
+        (lambda table: _with_arguments(table, "{broken"), ["record 0", "not JSON"]),
+        (lambda table: _with_arguments(table, "[1]"), ["record 0", "'arguments'"]),
+    ],
+)
+def test_predict_on_foreign_or_broken_columns(data, tmp_path, capsys, change, words):
+    path = next(data.rglob("chronological/*.parquet"))
+    pq.write_table(change(pq.read_table(path)), path)
+    _fails(capsys, _predict(tmp_path, data=data, config="chronological"), path.name, *words)
+    assert not (tmp_path / "run").exists()
+
+
+def _with_arguments(table, text):
+    rows = table.to_pylist()
+    rows[0]["reference"]["arguments"] = text
+    return pa.Table.from_pylist(rows, schema=table.schema)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A finished run on the shipped data."""
+    assert main([str(part) for part in _predict(tmp_path, agent="lexical")] + ["--quiet"]) == 0
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"agent": "random"}, ["another agent", "lexical there, random here"]),
+        ({"config": "chronological"}, ["another config"]),
+    ],
+)
+def test_predict_into_another_run(tmp_path, capsys, run, options, words):
+    before = (run / "predictions.jsonl").read_bytes()
+    _fails(capsys, _predict(tmp_path, **{"agent": "lexical", **options}), *words)
+    assert (run / "predictions.jsonl").read_bytes() == before
+
+
+def test_predict_into_a_foreign_folder(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "predictions.jsonl").write_text("{}\n")
+    _fails(capsys, _predict(tmp_path), "no manifest.json", "another folder")
+
+
+def test_predict_onto_a_file(tmp_path, capsys):
+    (tmp_path / "run").write_text("keep")
+    _fails(capsys, _predict(tmp_path), "is a file")
+
+
+@pytest.mark.parametrize("command", ["score", "report"])
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda run: (run / "manifest.json").unlink(), ["no run folder", "manifest.json"]),
+        (
+            lambda run: (run / "manifest.json").write_text('{"spec": {}}'),
+            ["manifest.json", "no manifest of this version"],
+        ),
+        (lambda run: (run / "manifest.json").write_text("{"), ["manifest.json", "not valid JSON"]),
+        (lambda run: (run / "predictions.jsonl").write_text("{}\n"), ["predictions.jsonl", "line 1"]),
+        (lambda run: (run / "predictions.jsonl").write_text('{"id": "a", "txt": "b"}\n'), ["line 1", "no prediction"]),
+        (lambda run: (run / "predictions.jsonl").write_text('{"id": "zzz", "text": "b"}\n'), ["does not hold", "zzz"]),
+    ],
+)
+def test_a_damaged_run(tmp_path, capsys, run, command, damage, words):
+    damage(run)
+    out = ["--out", tmp_path / "report"] if command == "report" else []
+    _fails(capsys, [command, run, "--quiet", *out], *words)
+    assert not (tmp_path / "report").exists()
+    assert not (run / "scores.json").exists()
+
+
+def test_score_a_missing_run(tmp_path, capsys):
+    _fails(capsys, ["score", tmp_path / "none"], "none", "no such run folder")
+
+
+def test_score_on_other_data(tmp_path, capsys, run, data):
+    _fails(capsys, ["score", run, "--data", data], "other data than this run was made on")
+
+
+def test_report_two_runs_of_one_name(tmp_path, capsys, run):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "run").symlink_to(run)
+    _fails(capsys, ["report", run, tmp_path / "b" / "run", "--out", tmp_path / "report"], "two runs are called 'run'")
+
+
+def test_info_on_nothing(capsys):
+    _fails(capsys, ["info", "--data", "./nothing"], "no such dataset folder")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["convert"],
+        ["predict", "--agent", "random"],
+        ["score", "x", "--mode", "kind"],
+        ["predict", "--limit", "0"],
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2

@@ -1,0 +1,188 @@
+"""The report: its files, its numbers, and its page in a real browser."""
+
+import json
+import shutil
+
+import pytest
+
+from petoolbench.__main__ import main
+from petoolbench.folders import PACKAGE_FOLDER, open_dataset
+from petoolbench.predict import predict, run_spec
+from petoolbench.report import build_report
+from petoolbench.results import score_run, summarise
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Three runs on the shipped data: one rule with and without history, and one with hostile answers."""
+    folder = tmp_path_factory.mktemp("runs")
+    data = open_dataset("petoolbench")
+    for name, agent, history in (
+        ("liked", "liked-minus-disliked", True),
+        ("liked-no-history", "liked-minus-disliked", False),
+        ("hostile", "lexical", True),
+    ):
+        spec = run_spec(data, "all", "test", agent, history=history)
+        predict(data, "petoolbench", spec, folder / name)
+    _make_hostile(folder / "hostile" / "predictions.jsonl")
+    return [folder / "liked", folder / "liked-no-history", folder / "hostile"]
+
+
+def _make_hostile(path):
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[0] = {"id": rows[0]["id"], "text": "</script><script>document.body.dataset.hacked = 'yes'</script><b>bold"}
+    rows[1] = {"id": rows[1]["id"], "error": "HTTP 500"}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture(scope="module")
+def report(runs, tmp_path_factory):
+    """The folder of a report on the three runs."""
+    return build_report(runs, tmp_path_factory.mktemp("report") / "out").parent
+
+
+def test_files(report):
+    assert {path.name for path in report.iterdir()} == {
+        "report.html",
+        "report.json",
+        "tool_accuracy.png",
+        "by_history_length.png",
+        "with_and_without_history.png",
+    }
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in report.glob("*.png"))
+
+
+def test_numbers_are_those_of_the_runs(report, runs):
+    numbers = json.loads((report / "report.json").read_text())
+    assert numbers["runs"] == [json.loads(json.dumps(summarise(score_run(run)))) for run in runs]
+    assert len(numbers["comparisons"]) == 3 * 3 * 3
+    assert numbers["published"]["table_1"][-3]["name"] == "PEToolLLaMA"
+
+
+def test_published_rows_add_up():
+    """The rows were typed by hand: 'all' is the mean of the settings, tool errors and tool accuracy add up to 100."""
+    published = json.loads((PACKAGE_FOLDER / "published_results.json").read_text())
+    for row in published["table_1"]:
+        for column in (0, 1):
+            mean = sum(row[s][column] for s in ("preferred_only", "rating_integrated", "chronological")) / 3
+            assert row["all"][column] == pytest.approx(mean, abs=0.11), row
+    tools = {row["name"]: row for row in published["table_1"]}
+    for row in published["table_2"]:
+        for setting in ("preferred_only", "chronological"):
+            tool_errors = sum(row[setting][:4])
+            assert 100 - tool_errors == pytest.approx(tools[row["name"]][setting][0], abs=5), row
+
+
+def test_the_page_needs_nothing_from_outside(report):
+    page = (report / "report.html").read_text()
+    assert "http://" not in page
+    assert "https://" not in page
+    assert page.count("data:image/png;base64,") == 3
+
+
+def test_a_report_is_replaced_but_nothing_else_is(runs, tmp_path, capsys):
+    out = tmp_path / "out"
+    for _ in range(2):
+        assert main(["report", str(runs[0]), "--out", str(out)]) == 0
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    assert main(["report", str(runs[0]), "--out", str(tmp_path / "mine")]) == 2
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+    assert "not empty" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium."""
+    if not BROWSER or not DRIVER:
+        pytest.skip("needs Chromium and ChromeDriver (Debian's packages chromium and chromium-driver)")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"):
+        options.add_argument(flag)
+    options.add_argument("--disable-background-networking")
+    options.add_argument("--disable-component-update")
+    options.add_argument("--window-size=1300,1000")
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser, report):
+    """The report, opened and unpacked."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get((report / "report.html").as_uri())
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script("return document.body.dataset.ready") == "true")
+    return browser
+
+
+def _texts(page, selector):
+    script = "return [...document.querySelectorAll(arguments[0])].map((node) => node.textContent)"
+    return page.execute_script(script, selector)
+
+
+def _choose(page, select, value):
+    page.execute_script(
+        "const s = document.getElementById(arguments[0]); s.value = arguments[1]; s.dispatchEvent(new Event('change'))",
+        select,
+        value,
+    )
+
+
+def test_the_browser_shows_tables_and_pictures(page):
+    rows = _texts(page, "#accuracy + p + .scroll tbody tr td:first-child")
+    assert rows[:3] == ["liked", "liked-no-historyno history", "hostile"]
+    assert "PEToolLLaMApublished" in rows
+    loaded = page.execute_script("return [...document.images].map((image) => image.naturalWidth > 300)")
+    assert loaded == [True] * 3
+    errors = [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
+    assert errors == []
+
+
+def test_single_instances_can_be_browsed(page):
+    assert _texts(page, "#count") == ["45 instances"]
+    _choose(page, "setting", "rating_integrated")
+    assert _texts(page, "#count") == ["15 instances"]
+    assert len(_texts(page, "#list button")) == 15
+    page.execute_script("document.querySelectorAll('#list button')[3].click()")
+    instance = list(open_dataset("petoolbench").instances("rating_integrated", "test"))[3]
+    detail = _texts(page, "#detail")[0]
+    assert instance.instruction in detail
+    assert instance.id in detail
+    assert all(past.instruction in detail and past.call.name in detail for past in instance.history)
+    assert _texts(page, "#detail .candidate summary") == [tool.name for tool in instance.candidates]
+    assert _texts(page, "#detail .candidate.gold summary") == [instance.reference.name]
+    assert len(_texts(page, "#detail .answer")) == 3
+
+
+def test_the_search_and_the_verdicts_filter(page):
+    from selenium.webdriver.common.by import By
+
+    _choose(page, "run", "2")
+    _choose(page, "verdict", "unscored")
+    assert _texts(page, "#count") == ["1 instances"]
+    _choose(page, "verdict", "")
+    instance = next(open_dataset("petoolbench").instances("chronological", "test"))
+    page.find_element(By.ID, "search").send_keys(instance.instruction)
+    assert _texts(page, "#list button") == [
+        f"{instance.instruction}chronological · " + _texts(page, "#list button")[0].split(" · ")[1]
+    ]
+    page.find_element(By.ID, "search").send_keys("#nobody says this#")
+    assert _texts(page, "#list button") == []
+
+
+def test_model_text_is_shown_as_text(page):
+    _choose(page, "run", "2")
+    _choose(page, "verdict", "invalid_format")
+    assert "document.body.dataset.hacked" in _texts(page, "#detail")[0]
+    assert page.execute_script("return document.body.dataset.hacked") is None
+    assert _texts(page, "#detail b") == []

@@ -1,0 +1,179 @@
+"""The command line the whole way, resuming, and what the summaries say."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from petoolbench.__main__ import main
+from petoolbench.folders import open_dataset
+from petoolbench.predict import predict, read_run, run_spec
+from petoolbench.results import compare, score_run, summarise
+from petoolbench.schema import SETTINGS, Prediction
+from petoolbench.scoring import SCORING_VERSION, gold_prediction
+
+
+def _run(folder, agent="lexical", **options):
+    data = open_dataset("petoolbench")
+    spec = run_spec(data, "all", "test", agent, **options)
+    predict(data, "petoolbench", spec, folder)
+    return folder
+
+
+def _write_predictions(folder, predictions):
+    lines = [prediction.model_dump_json(exclude_none=True) for prediction in predictions]
+    (folder / "predictions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_the_whole_way_on_published_data(tmp_path, published_file, capsys):
+    out, run = str(tmp_path / "official"), str(tmp_path / "runs" / "x")
+    assert main(["convert", str(published_file), "--out", out]) == 0
+    arguments = ["--data", out, "--config", "rating_integrated", "--agent", "liked-minus-disliked", "--out", run]
+    assert main(["predict", *arguments]) == 0
+    assert main(["score", run]) == 0
+    shown = capsys.readouterr().out
+    assert "rating_integrated" in shown
+    assert "100.0 [100.0, 100.0]" in shown
+    summary = json.loads((tmp_path / "runs" / "x" / "scores.json").read_text())
+    assert summary["scoring_version"] == SCORING_VERSION
+    assert summary["settings"]["rating_integrated"]["tool_accuracy"]["value"] == 1.0
+    lines = (tmp_path / "runs" / "x" / "scores-strict.jsonl").read_text().splitlines()
+    assert len(lines) == 3
+
+
+def test_the_whole_way_on_the_real_file(tmp_path, official_file):
+    out, run = str(tmp_path / "official"), str(tmp_path / "x")
+    assert main(["convert", str(official_file), "--out", out, "--quiet"]) == 0
+    assert main(["predict", "--data", out, "--agent", "nearest-to-disliked", "--out", run, "--quiet"]) == 0
+    assert main(["score", run, "--mode", "official", "--quiet"]) == 0
+    summary = json.loads((tmp_path / "x" / "scores.json").read_text())
+    assert summary["settings"]["all"]["n"] == 1_500
+    assert summary["settings"]["rating_integrated"]["tool_accuracy"]["value"] > 0.75
+
+
+def test_quiet_keeps_notes_away(tmp_path, capsys):
+    assert main(["predict", "--agent", "random", "--out", str(tmp_path / "x"), "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_no_colour_and_no_bar_where_nobody_watches(tmp_path):
+    command = [sys.executable, "-m", "petoolbench", "score", str(_run(tmp_path / "x"))]
+    shown = subprocess.run(command, capture_output=True, check=True, env={**os.environ, "NO_COLOR": "1"})
+    assert b"\x1b[" not in shown.stdout + shown.stderr
+
+
+def test_an_interrupted_run_goes_on(tmp_path):
+    whole = _run(tmp_path / "whole")
+    part = _run(tmp_path / "part")
+    lines = (whole / "predictions.jsonl").read_bytes().splitlines(keepends=True)
+    (part / "predictions.jsonl").write_bytes(b"".join(lines[:10]) + lines[10][:25])
+    assert len(read_run(part).predictions) == 10
+    _run(part)
+    assert (part / "predictions.jsonl").read_bytes() == b"".join(lines)
+
+
+def test_a_finished_run_is_left_alone(tmp_path):
+    folder = _run(tmp_path / "x")
+    before = (folder / "predictions.jsonl").read_bytes()
+    _run(folder)
+    assert (folder / "predictions.jsonl").read_bytes() == before
+
+
+def test_a_killed_run_goes_on_and_answers_each_instance_once(tmp_path, official_file):
+    out, run = tmp_path / "official", tmp_path / "run"
+    assert main(["convert", str(official_file), "--out", str(out), "--quiet"]) == 0
+    command = [
+        sys.executable,
+        "-m",
+        "petoolbench",
+        "predict",
+        "--data",
+        str(out),
+        "--agent",
+        "lexical",
+        "--out",
+        str(run),
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    predictions = run / "predictions.jsonl"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (predictions.exists() and predictions.stat().st_size > 10_000):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = predictions.stat().st_size
+    subprocess.run(command, check=True, capture_output=True)
+    ids = [json.loads(line)["id"] for line in predictions.read_text().splitlines()]
+    assert before <= predictions.stat().st_size
+    assert ids == [instance.id for instance in open_dataset(str(out)).instances("all", "test")]
+
+
+def test_instances_without_an_answer_are_unscored(tmp_path, capsys):
+    folder = _run(tmp_path / "x")
+    lines = (folder / "predictions.jsonl").read_text().splitlines()
+    failed = Prediction(id=json.loads(lines[0])["id"], error="HTTP 500").model_dump_json(exclude_none=True)
+    (folder / "predictions.jsonl").write_text("\n".join([failed, *lines[1:30]]) + "\n")
+    assert main(["score", str(folder)]) == 0
+    assert "16 of 45 instances have no answer" in " ".join(capsys.readouterr().err.split())
+    numbers = summarise(score_run(folder))["settings"]["all"]
+    assert (numbers["n"], numbers["unscored"], numbers["tool_accuracy"]["n"]) == (45, 16, 29)
+
+
+def test_gold_answers_score_fully(tmp_path):
+    folder = _run(tmp_path / "x")
+    instances = open_dataset("petoolbench").instances("all", "test")
+    _write_predictions(folder, [gold_prediction(entry.id, entry.reference) for entry in instances])
+    for mode in ("strict", "official"):
+        summary = summarise(score_run(folder, mode))
+        assert set(summary["settings"]) == {*SETTINGS, "all"}
+        for numbers in summary["settings"].values():
+            assert numbers["tool_accuracy"]["value"] == numbers["joint_accuracy"]["value"] == 1
+            assert numbers["errors"]["correct"] == 1
+
+
+def test_averages_by_length_and_evidence_cover_every_instance(tmp_path):
+    summary = summarise(score_run(_run(tmp_path / "x")))
+    for setting, numbers in summary["settings"].items():
+        assert sum(row["tool_accuracy"]["n"] for row in summary["by_history_length"][setting]) == numbers["n"]
+        assert sum(row["n"] for row in summary["by_evidence"][setting].values()) == numbers["n"]
+
+
+def test_hiding_the_history_reaches_the_agent_and_the_summary(tmp_path):
+    shown = score_run(_run(tmp_path / "shown", "liked-minus-disliked"))
+    hidden = score_run(_run(tmp_path / "hidden", "liked-minus-disliked", history=False))
+    short = score_run(_run(tmp_path / "short", "liked-minus-disliked", max_interactions=2))
+    lexical = score_run(_run(tmp_path / "lexical"))
+    assert {entry.interactions for entry in hidden.judged} == {0}
+    assert {entry.interactions for entry in short.judged} == {2}
+    assert [entry.score for entry in hidden.judged] == [entry.score for entry in lexical.judged]
+    rows = compare([hidden, shown])
+    gain = next(row for row in rows if (row["setting"], row["metric"]) == ("rating_integrated", "tool_accuracy"))
+    assert gain["difference"]["value"] > 0
+    assert gain["n"] == 15
+    assert all(row["mcnemar_p_holm"] >= row["mcnemar_p"] for row in rows)
+
+
+def test_limit_takes_the_first(tmp_path):
+    scored = score_run(_run(tmp_path / "x", limit=4))
+    assert len(scored.judged) == 4
+
+
+def test_data_may_move(tmp_path, published_file):
+    main(["convert", str(published_file), "--out", str(tmp_path / "here"), "--quiet"])
+    main(["predict", "--data", str(tmp_path / "here"), "--agent", "random", "--out", str(tmp_path / "x"), "--quiet"])
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert main(["score", str(tmp_path / "x")]) == 2
+    assert main(["score", str(tmp_path / "x"), "--data", str(tmp_path / "there")]) == 0
+
+
+@pytest.mark.parametrize("name", ["random", "lexical"])
+def test_the_manifest_says_how_it_was_made(tmp_path, name):
+    manifest = json.loads((_run(tmp_path / "x", name, seed=9) / "manifest.json").read_text())
+    assert manifest["spec"]["agent"] == name
+    assert manifest["spec"]["seed"] == 9
+    assert manifest["spec"]["fingerprint"] == open_dataset("petoolbench").fingerprint("all", "test")
+    assert {"petoolbench", "python", "datasets"} <= manifest["versions"].keys()
