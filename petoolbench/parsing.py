@@ -43,7 +43,7 @@ Reason = Literal["empty", "unfinished-reasoning", "no-call", "bad-arguments", "b
 looks like a call; a call's arguments are no object; a call is not well-formed; the text ends inside a
 call."""
 
-MAX_ANSWER_CHARS: Final = 100_000
+MAX_ANSWER_CHARS: Final = 65_536
 """How much of an answer is searched, from the end of its reasoning on; it bounds the time for one answer."""
 
 NAME_KEYS: Final = ("tool_name", "name")
@@ -57,7 +57,6 @@ _MESSAGES: dict[Reason, str] = {
     "bad-json": "the call is not well-formed",
     "cut-off": "the answer ends inside a call",
 }
-_TOOL_NAME, _PARAMETERS = '"tool_name":', '"parameters":'
 _THINK, _THINK_END = "<think>", "</think>"
 _TAG, _TAG_END = "<tool_call>", "</tool_call>"
 _FUNCTION_TAG = "<function="
@@ -287,7 +286,7 @@ def _harvest(text: str, places: Iterable[_Place]) -> _Harvest:
             if call is not None:
                 harvest.calls.append(call)
             elif _argument_key(item) is not None:
-                harvest.fault = "bad-arguments"
+                harvest.fault = "no-call" if _is_documentation(item) else "bad-arguments"
             elif "tool_name" in item or (item is place.value and _stands_alone(text, place)):
                 harvest.bare.append(ToolCall(name=name))
     return harvest
@@ -310,10 +309,16 @@ def _named_objects(value: JsonValue) -> Iterator[tuple[str, dict[str, JsonValue]
 def _call(item: dict[str, JsonValue]) -> ToolCall | None:
     """Return the call that an object with a name and an object of arguments stands for."""
     name, key = _tool_name(item), _argument_key(item)
-    if name is None or key is None:
+    if name is None or key is None or _is_documentation(item):
         return None
     arguments = _arguments(item[key])
     return None if arguments is None else ToolCall(name=name, arguments=arguments)
+
+
+def _is_documentation(item: dict[str, JsonValue]) -> bool:
+    """Tell a tool's documentation, which models quote before they call, from a call: it describes and has a schema."""
+    schema = item.get("parameters")
+    return "description" in item and isinstance(schema, dict) and isinstance(schema.get("properties"), dict)
 
 
 def _tool_name(item: dict[str, JsonValue]) -> str | None:
@@ -429,74 +434,3 @@ def _is_all_of_line(text: str, start: int, end: int) -> bool:
     after = text[end : end + _MAX_MARGIN].partition("\n")[0].partition(_TAG_END)[0]
     is_marked = before in ("", "-", "*", "+", "\u2022") or before.rstrip(".)").isdecimal()
     return is_marked and not after.strip().strip("`].;")
-
-
-# The published scorer
-
-
-def find_published_call(text: str) -> str | None:
-    r"""Return what the published scorer takes for the call, or None; it need not be JSON.
-
-    That scorer searches with a regular expression of these parts: ``\{``, ``.*``, ``"tool_name":``,
-    ``\s*``, ``".*?"``, ``,``, ``\s*``, ``"parameters":``, ``\s*``, ``\{.*?\}\}``. The result is the same
-    for every text, but in linear time: the expression takes minutes for some texts of a few kilobytes.
-    """
-    brace, searched, line_end, last_end = -1, 0, -1, -1
-    for name, end in _published_names(text):
-        if name > line_end:
-            if brace != -1:
-                break
-            brace, searched = -1, text.rfind("\n", searched, name) + 1
-            line_end = _next(text, "\n", name, line_end)
-        if brace == -1:
-            brace, searched = text.find("{", searched, name), name
-        last_end = end
-    return text[brace:last_end] if brace != -1 else None
-
-
-def _published_names(text: str) -> Iterator[tuple[int, int]]:
-    """Yield each place of ``"tool_name":`` from where the rest of the expression matches, and where it ends.
-
-    The lazy ``".*?"`` takes the first parameters that fit; a line break before those bars it from all.
-    """
-    ends = _published_ends(text)
-    index, newline = 0, -1
-    at = text.find(_TOOL_NAME)
-    while at != -1:
-        after = at + len(_TOOL_NAME)
-        quote = skip_space(text, after)
-        if text[quote : quote + 1] == '"':
-            while index < len(ends) and ends[index][0] <= quote:
-                index += 1
-            if index == len(ends):
-                return
-            newline = _next(text, "\n", quote + 1, newline)
-            if ends[index][0] < newline:
-                yield at, ends[index][1]
-        at = text.find(_TOOL_NAME, after)
-
-
-def _published_ends(text: str) -> list[tuple[int, int]]:
-    """Return each place of a ``",`` from where the expression's part for parameters matches, and its end."""
-    ends: list[tuple[int, int]] = []
-    close = newline = -1
-    at = text.find(_PARAMETERS)
-    while at != -1:
-        after = at + len(_PARAMETERS)
-        comma = skip_space_back(text, at)
-        brace = skip_space(text, after)
-        if text.endswith('",', 0, comma) and text[brace : brace + 1] == "{":
-            close = _next(text, "}}", brace + 1, close)
-            newline = _next(text, "\n", brace + 1, newline)
-            if close < newline:
-                ends.append((comma - 2, close + 2))
-        at = text.find(_PARAMETERS, after)
-    return ends
-
-
-def _next(text: str, mark: str, start: int, known: int) -> int:
-    """Return the next ``mark`` at or after ``start``, ``known`` if that is one, or the text's length."""
-    if known >= start:
-        return known
-    found = text.find(mark, start)
-    return len(text) if found == -1 else found

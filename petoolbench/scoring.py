@@ -12,13 +12,15 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from .parsing import ParseError, find_published_call, parse_calls, render_call
+from .parsing import ParseError, parse_calls, render_call
+from .published_rule import find_published_call
 from .schema import ErrorType, Prediction, Reference, Score, ScoringMode, ToolCall
 
 SCORING_VERSION = "1"
 """Scores of different versions are not comparable; ``CHANGELOG.md`` says what changed."""
 
 _ABSENT = object()
+_PLAIN = frozenset({str, int, float, bool})
 
 
 def score(prediction: Prediction, reference: Reference, mode: ScoringMode = "strict") -> Score:
@@ -106,16 +108,18 @@ def _with_known_name(called: ToolCall, reference: Reference) -> ToolCall:
 
 def _strict_fault(arguments: Mapping[str, Any], reference: Reference) -> ErrorType | None:
     """Return what is wrong with the arguments: a missing or foreign name comes before a wrong value."""
-    if not arguments and not reference.arguments:
+    if _identical(arguments, reference.arguments):
         return None
     properties = _schema_part(reference.parameters, "properties", dict)
     required = _schema_part(reference.parameters, "required", list)
     wrong_value = False
     for name in arguments.keys() | reference.arguments.keys():
+        if name in required and name not in arguments:
+            return "parameter_name_mismatch"
         schema = properties.get(name)
         schema = schema if isinstance(schema, dict) else {}
-        wanted = _effective(reference.arguments, name, schema)
-        given = _effective(arguments, name, schema, needed=name in required)
+        wanted = _effective(reference.arguments, name, schema, name in required)
+        given = _effective(arguments, name, schema, name in required)
         if wanted is _ABSENT and given is _ABSENT:
             continue
         if wanted is _ABSENT or given is _ABSENT:
@@ -124,22 +128,27 @@ def _strict_fault(arguments: Mapping[str, Any], reference: Reference) -> ErrorTy
     return "parameter_value_mismatch" if wrong_value else None
 
 
+def _identical(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Tell whether two sets of plain arguments are the same to the letter, which most right answers are."""
+    return given.keys() == wanted.keys() and all(
+        type(value) in _PLAIN and type(value) is type(wanted[name]) and value == wanted[name]
+        for name, value in given.items()
+    )
+
+
 def _schema_part(schema: Mapping[str, Any], key: str, kind: type) -> Any:
     part = schema.get(key)
     return part if isinstance(part, kind) else kind()
 
 
-def _effective(arguments: Mapping[str, Any], name: str, schema: Mapping[str, Any], needed: bool = False) -> Any:
+def _effective(arguments: Mapping[str, Any], name: str, schema: Mapping[str, Any], required: bool) -> Any:
     """Return the value that a call gives a parameter: its own, or the documented default where it leaves it out.
 
-    Null and empty text count as leaving it out. A required parameter (``needed``) cannot be left to its default.
+    Null and empty text leave an optional parameter out.
     """
     value = arguments.get(name, _ABSENT)
-    if needed:
-        return value
-    if value is _ABSENT or value is None or value == "":
-        return schema.get("default", _ABSENT)
-    return value
+    left_out = value is _ABSENT or (not required and (value is None or value == ""))
+    return schema.get("default", _ABSENT) if left_out else value
 
 
 def _accepts(reference: Reference, name: str, given: Any, schema: Mapping[str, Any]) -> bool:

@@ -5,8 +5,8 @@ inside strings, and escapes that JSON does not have. Everything else that JSON f
 and so are numbers that JSON cannot carry (``NaN``, ``1e999``, integers of more than ``MAX_DIGITS`` digits)
 and nesting beyond ``MAX_DEPTH``.
 
-There are no regular expressions here, and ``json`` is asked once a text and never at several places of one:
-its errors count the lines before them, which would make that quadratic.
+There are no regular expressions here, and ``json`` is asked once a text, for the first value, and never at several
+places: its errors count the lines before them, which would make that quadratic.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from pydantic import JsonValue
@@ -126,19 +127,30 @@ def decode_strict(text: str) -> JsonValue:
     Raises:
         ValueError: It is not, or it holds what the module's head excludes.
     """
+    got = _strict_value(text, 0)
+    if got.end != len(text):
+        raise ValueError("text after the value")
+    return got.value
+
+
+def _strict_value(text: str, at: int) -> Value:
+    """Read the JSON value at ``at`` at C speed.
+
+    Raises:
+        ValueError: There is none, or it holds what the module's head excludes.
+    """
     try:
         value: JsonValue
-        value, end = _DECODER.raw_decode(text)
+        value, end = _DECODER.raw_decode(text, at)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if end != len(text):
-        raise ValueError("text after the value")
+    text = text[at:end]
     if text.count("{") + text.count("[") > MAX_DEPTH and _is_too_deep(value):
         raise ValueError("nested too deeply")
     if "\\ud" in text or "\\uD" in text:
         # Well-formed pairs are joined by now.
         value = json.loads(replace_surrogates(json.dumps(value, ensure_ascii=False)))
-    return value
+    return Value(value, end)
 
 
 def decode(text: str) -> JsonValue:
@@ -171,6 +183,7 @@ class Reader:
         self._frames: list[Frame] = []
         self._string = -1
         self._after_string = -1
+        self._may_be_strict = text is source
 
     def read(self, at: int) -> Value | Broken:
         """Read the value at ``at``.
@@ -182,6 +195,10 @@ class Reader:
         inside an earlier one of its kind, and a character is read at most once in a string of each kind and
         twice outside of strings.
         """
+        if self._may_be_strict and self.text[at : at + 1] in ("{", "["):
+            self._may_be_strict = False
+            with suppress(ValueError):
+                return _strict_value(self.text, at)
         text = self.text
         frames = self._frames = []
         self._string = self._after_string = -1

@@ -14,10 +14,15 @@ os.environ.pop("HF_MODULES_CACHE", None)
 os.environ.pop("HF_DATASETS_CACHE", None)
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from petoolbench.folders import open_dataset  # noqa: E402
 from petoolbench.official import read_published  # noqa: E402
 from petoolbench.schema import SETTINGS  # noqa: E402
+
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None, max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 ROOT = Path(__file__).parent.parent
 OFFICIAL = ROOT.parent / "shared" / "data" / "petoolbench_official_test_dev.json.gz"

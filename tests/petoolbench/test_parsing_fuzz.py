@@ -1,6 +1,5 @@
 """Properties of parsing that hold for every text and every call."""
 
-
 from __future__ import annotations
 
 import json
@@ -11,7 +10,8 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from petoolbench.parsing import ParseError, find_published_call, parse_calls, render_call
+from petoolbench.parsing import ParseError, parse_calls, render_call
+from petoolbench.published_rule import find_published_call
 from petoolbench.schema import ToolCall
 from petoolbench.tolerant_json import Reader, Value, decode
 
@@ -99,9 +99,7 @@ def test_rendered_calls_are_read_back_from_prose(call: ToolCall, before: str, af
     assert parse_calls(before + text + after) == (call,)
 
 
-@given(
-    CALLS, st.sampled_from(["```json\n{}\n```", "<tool_call>{}</tool_call>", "<think>a</think>{}", "`{}`"])
-)
+@given(CALLS, st.sampled_from(["```json\n{}\n```", "<tool_call>{}</tool_call>", "<think>a</think>{}", "`{}`"]))
 def test_rendered_calls_are_read_back_from_wrappers(call: ToolCall, wrapper: str) -> None:
     text = render_call(call)
     assume("<" not in text)
@@ -110,7 +108,9 @@ def test_rendered_calls_are_read_back_from_wrappers(call: ToolCall, wrapper: str
 
 @given(CALLS)
 def test_python_literals_are_read_back(call: ToolCall) -> None:
-    assert parse_calls(str({"name": call.name, "arguments": call.arguments})) == (call,)
+    text = str({"name": call.name, "arguments": call.arguments})
+    assume("<" not in text)
+    assert parse_calls(text) == (call,)
 
 
 @given(CALLS, st.integers(1, 3))
@@ -138,7 +138,8 @@ def test_several_calls_stay_in_order(calls: list[ToolCall]) -> None:
 @given(VALUES)
 def test_the_tolerant_reader_agrees_with_json(value: Any) -> None:
     text = json.dumps(value, ensure_ascii=False)
-    assert Reader(text, text).read(0) == Value(value, len(text))
+    copy = f"{text} "[:-1]  # another object, so that the reader cannot take its way through json
+    assert Reader(text, copy).read(0) == Reader(text, text).read(0) == Value(value, len(text))
     assert decode(f" {text} ") == value
 
 
@@ -161,9 +162,7 @@ def test_a_call_on_its_own_survives_what_stands_around_it(before: str, after: st
 
 
 PUBLISHED = re.compile(
-    "".join(
-        [r"\{", ".*", '"tool_name":', r"\s*", '".*?"', ",", r"\s*", '"parameters":', r"\s*", r"\{.*?\}\}"]
-    )
+    "".join([r"\{", ".*", '"tool_name":', r"\s*", '".*?"', ",", r"\s*", '"parameters":', r"\s*", r"\{.*?\}\}"])
 )
 PIECES = [
     *("{", "}", "}}", '"tool_name":', '"parameters":', '"', ",", " ", "\n", "a", "\u2028", "\x1c"),
