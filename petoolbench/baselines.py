@@ -10,6 +10,8 @@ import json
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from .names import split_tool_name
@@ -46,20 +48,34 @@ def default_arguments(tool: Tool, optional: bool = False) -> Arguments:
 def fill_arguments(tool: Tool, instruction: str) -> Arguments:
     """Return arguments for a tool: values that stand in the instruction, else defaults of required parameters.
 
-    Enumerated values and documented defaults are looked up in the instruction; a number takes the instruction's
-    next number, a text its next quoted or capitalised span.
+    Enumerated values and documented defaults are looked up in the instruction. A number is taken by the parameter
+    whose name stands beside it, a date by one named so; a required parameter else takes the next number, or the next
+    quoted or capitalised span.
     """
-    numbers, spans = _numbers(instruction), _spans(instruction)
+    quoted = _quoted(instruction)
+    unquoted = instruction
+    for span in quoted:
+        unquoted = unquoted.replace(span, "", 1)
+    spoken = _Spoken(_numbers(unquoted), _dates(unquoted), quoted + _capitalised(unquoted))
     arguments: Arguments = {}
     for name, schema, required in _parameters(tool):
         value = _mentioned(schema, instruction)
-        if value is None and required:
-            value = _next_value(schema, numbers, spans)
+        if value is None:
+            value = _taken(name, schema, spoken, required)
         if value is None and required:
             value = schema.get("default")
         if value is not None:
             arguments[name] = value
     return arguments
+
+
+@dataclass
+class _Spoken:
+    """What an instruction spells out and no parameter has taken yet: numbers with the word after each, dates, spans."""
+
+    numbers: list[tuple[Any, str]]
+    dates: list[str]
+    spans: list[str]
 
 
 def _parameters(tool: Tool) -> list[tuple[str, dict[str, Any], bool]]:
@@ -84,30 +100,46 @@ def _mentioned(schema: dict[str, Any], instruction: str) -> Any:
     return None
 
 
-def _next_value(schema: dict[str, Any], numbers: list[Any], spans: list[str]) -> Any:
+def _taken(name: str, schema: dict[str, Any], spoken: _Spoken, required: bool) -> Any:
     kind = schema.get("type")
     if kind in ("number", "integer"):
-        return numbers.pop(0) if numbers else None
+        own = [entry for entry in spoken.numbers if entry[1] in _words(name)]
+        chosen = (own or (spoken.numbers if required else []))[:1]
+        for entry in chosen:
+            spoken.numbers.remove(entry)
+            return entry[0]
     if kind == "string" and "enum" not in schema and "default" not in schema:
-        return spans.pop(0) if spans else None
+        if "date" in _words(name):
+            return spoken.dates.pop(0) if spoken.dates else None
+        if required:
+            return spoken.spans.pop(0) if spoken.spans else None
     return None
 
 
-def _numbers(text: str) -> list[Any]:
-    """Return the numbers that stand alone between spaces and punctuation, in order."""
+def _numbers(text: str) -> list[tuple[Any, str]]:
+    """Return the numbers that stand alone between spaces and punctuation, each with the word after it."""
     found = []
-    for word in text.split():
+    words = text.split()
+    for word, after in zip(words, [*words[1:], ""], strict=True):
         try:
             value = json.loads(word.strip(".,;:!?()[]'\"$€£%"))
         except (ValueError, RecursionError):
             continue
         if isinstance(value, int | float) and not isinstance(value, bool):
-            found.append(value)
+            found.append((value, after.strip(".,;:!?()").lower()))
     return found
 
 
-def _spans(text: str) -> list[str]:
-    return _quoted(text) + _capitalised(text)
+def _dates(text: str) -> list[str]:
+    """Return the dates that are written as year, month and day."""
+    found = []
+    for word in text.split():
+        bare = word.strip(".,;:!?()[]'\"")
+        try:
+            found.append(date.fromisoformat(bare).isoformat())
+        except ValueError:
+            continue
+    return found
 
 
 def _quoted(text: str) -> list[str]:
@@ -126,11 +158,13 @@ def _quoted(text: str) -> list[str]:
 
 
 def _capitalised(text: str) -> list[str]:
-    """Return runs of capitalised words; the first word of the text does not count."""
+    """Return runs of capitalised words; a word that begins a sentence does not begin a run."""
     runs: list[list[str]] = [[]]
-    for word in text.split()[1:]:
-        bare = word.strip(".,;:!?()[]'\"")
-        if bare[:1].isupper() and bare != "I":
+    words = text.split()
+    for before, word in pairwise(words):
+        bare = word.strip(".,;:!?()[]'\"").removesuffix("'s")
+        is_pronoun = bare == "I" or bare.startswith("I'")
+        if bare[:1].isupper() and not is_pronoun and before[-1] not in ".!?:":
             runs[-1].append(bare)
             if word[-1] not in ".,;:!?":
                 continue

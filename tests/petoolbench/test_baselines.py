@@ -108,7 +108,13 @@ def test_camel_case_and_signs_are_taken_apart():
     [
         ({"city": {"type": "string"}}, ["city"], "Weather in New York, please", {"city": "New York"}),
         ({"title": {"type": "string"}}, ["title"], "Play 'red shift' by Ola", {"title": "red shift"}),
-        ({"title": {"type": "string"}}, ["title"], "what's on at Ola's?", {"title": "Ola's"}),
+        ({"title": {"type": "string"}}, ["title"], "what's on at Ola's?", {"title": "Ola"}),
+        (
+            {"song": {"type": "string"}, "by": {"type": "string"}},
+            ["song", "by"],
+            "Get 'Red' by Ann",
+            {"song": "Red", "by": "Ann"},
+        ),
         ({"n": {"type": "integer"}, "m": {"type": "number"}}, ["n", "m"], "give me 3, at 2.5%", {"n": 3, "m": 2.5}),
         ({"unit": {"type": "string", "enum": ["metric", "imperial"]}}, [], "in Imperial units", {"unit": "imperial"}),
         ({"unit": {"type": "string", "enum": ["metric", "imperial"]}}, [], "in any units", {}),
@@ -116,6 +122,15 @@ def test_camel_case_and_signs_are_taken_apart():
         ({"days": {"type": "integer", "default": 5}}, [], "the coming days", {}),
         ({"days": {"type": "integer", "default": 5}}, ["days"], "the coming 7 days", {"days": 7}),
         ({"city": {"type": "string"}}, ["city"], "weather?", {}),
+        ({"days": {"type": "integer", "default": 5}}, [], "rain over 7 days", {"days": 7}),
+        (
+            {"rooms": {"type": "integer"}, "nights": {"type": "integer"}},
+            [],
+            "3 nights, 2 rooms",
+            {"nights": 3, "rooms": 2},
+        ),
+        ({"from_date": {"type": "string"}}, [], "trains on 2026-03-28?", {"from_date": "2026-03-28"}),
+        ({"city": {"type": "string"}}, ["city"], "Cold again. How warm is Malaga?", {"city": "Malaga"}),
         ({}, [], "anything", {}),
     ],
 )
