@@ -10,10 +10,12 @@ from petoolbench.schema import SETTINGS
 
 
 def test_shipped_data_is_what_the_builder_makes(tmp_path):
+    """Rows are compared, not bytes: how parquet is packed depends on the release of pyarrow."""
     built, shipped = build(tmp_path / "built"), open_dataset("petoolbench")
-    for config in shipped.files:
-        for split in shipped.splits(config):
-            assert built.fingerprint(config, split) == shipped.fingerprint(config, split), (config, split)
+    for setting in SETTINGS:
+        for split in shipped.splits(setting):
+            assert list(built.instances(setting, split)) == list(shipped.instances(setting, split))
+    assert list(built.tools()) == list(shipped.tools())
     assert (built.path / "README.md").read_bytes() == (shipped.path / "README.md").read_bytes()
 
 
