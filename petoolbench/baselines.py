@@ -6,19 +6,16 @@ Every agent fills its arguments the same way, from the instruction's own words a
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from itertools import pairwise
 from typing import Any
 
+from .filling import fill_arguments, parameters_of, words_of
 from .names import split_tool_name
-from .schema import Arguments, Instance, Interaction, Tool, ToolCall
+from .schema import Instance, Interaction, Tool, ToolCall
 
 _LIKED_BONUS = 0.5
-_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 
 
 @dataclass(frozen=True)
@@ -36,159 +33,12 @@ class Agent:
         return ToolCall(name=tool.name, arguments=fill_arguments(tool, instance.instruction))
 
 
-def default_arguments(tool: Tool, optional: bool = False) -> Arguments:
-    """Return the documented defaults of a tool's required parameters, with ``optional`` of all parameters."""
-    return {
-        name: schema["default"]
-        for name, schema, required in _parameters(tool)
-        if "default" in schema and (required or optional)
-    }
-
-
-def fill_arguments(tool: Tool, instruction: str) -> Arguments:
-    """Return arguments for a tool: values that stand in the instruction, else defaults of required parameters.
-
-    Enumerated values and documented defaults are looked up in the instruction. A number is taken by the parameter
-    whose name stands beside it, a date by one named so; a required parameter else takes the next number, or the next
-    quoted or capitalised span.
-    """
-    quoted = _quoted(instruction)
-    unquoted = instruction
-    for span in quoted:
-        unquoted = unquoted.replace(span, "", 1)
-    spoken = _Spoken(_numbers(unquoted), _dates(unquoted), quoted + _capitalised(unquoted))
-    arguments: Arguments = {}
-    for name, schema, required in _parameters(tool):
-        value = _mentioned(schema, instruction)
-        if value is None:
-            value = _taken(name, schema, spoken, required)
-        if value is None and required:
-            value = schema.get("default")
-        if value is not None:
-            arguments[name] = value
-    return arguments
-
-
-@dataclass
-class _Spoken:
-    """What an instruction spells out and no parameter has taken yet: numbers with the word after each, dates, spans."""
-
-    numbers: list[tuple[Any, str]]
-    dates: list[str]
-    spans: list[str]
-
-
-def _parameters(tool: Tool) -> list[tuple[str, dict[str, Any], bool]]:
-    properties = tool.parameters.get("properties")
-    required = tool.parameters.get("required")
-    if not isinstance(properties, dict):
-        return []
-    needed = required if isinstance(required, list) else []
-    return [(name, dict(schema), name in needed) for name, schema in properties.items() if isinstance(schema, dict)]
-
-
-def _mentioned(schema: dict[str, Any], instruction: str) -> Any:
-    """Return the enumerated value or the default that the instruction spells out."""
-    words = f" {' '.join(_words(instruction))} "
-    known = list(schema.get("enum") or [])
-    if "default" in schema and not isinstance(schema["default"], bool | list | dict):
-        known.append(schema["default"])
-    for value in known:
-        spelled = " ".join(_words(str(value)))
-        if spelled and f" {spelled} " in words:
-            return value
-    return None
-
-
-def _taken(name: str, schema: dict[str, Any], spoken: _Spoken, required: bool) -> Any:
-    kind = schema.get("type")
-    if kind in ("number", "integer"):
-        own = [entry for entry in spoken.numbers if entry[1] in _words(name)]
-        chosen = (own or (spoken.numbers if required else []))[:1]
-        for entry in chosen:
-            spoken.numbers.remove(entry)
-            return entry[0]
-    if kind == "string" and "enum" not in schema and "default" not in schema:
-        if "date" in _words(name):
-            return spoken.dates.pop(0) if spoken.dates else None
-        if required:
-            return spoken.spans.pop(0) if spoken.spans else None
-    return None
-
-
-def _numbers(text: str) -> list[tuple[Any, str]]:
-    """Return the numbers that stand alone between spaces and punctuation, each with the word after it."""
-    found = []
-    words = text.split()
-    for word, after in zip(words, [*words[1:], ""], strict=True):
-        try:
-            value = json.loads(word.strip(".,;:!?()[]'\"$€£%"))
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            found.append((value, after.strip(".,;:!?()").lower()))
-    return found
-
-
-def _dates(text: str) -> list[str]:
-    """Return the dates that are written as year, month and day."""
-    found = []
-    for word in text.split():
-        bare = word.strip(".,;:!?()[]'\"")
-        try:
-            found.append(date.fromisoformat(bare).isoformat())
-        except ValueError:
-            continue
-    return found
-
-
-def _quoted(text: str) -> list[str]:
-    """Return what stands in quotation marks; an apostrophe inside a word opens nothing."""
-    found = []
-    position = 0
-    while position < len(text):
-        closing = _QUOTES.get(text[position])
-        opens = closing is not None and (position == 0 or text[position - 1] in " (\n")
-        end = text.find(closing, position + 1) if opens and closing else -1
-        if end > position + 1:
-            found.append(text[position + 1 : end])
-            position = end
-        position += 1
-    return found
-
-
-def _capitalised(text: str) -> list[str]:
-    """Return runs of capitalised words; a word that begins a sentence does not begin a run."""
-    runs: list[list[str]] = [[]]
-    words = text.split()
-    for before, word in pairwise(words):
-        bare = word.strip(".,;:!?()[]'\"").removesuffix("'s")
-        is_pronoun = bare == "I" or bare.startswith("I'")
-        if bare[:1].isupper() and not is_pronoun and before[-1] not in ".!?:":
-            runs[-1].append(bare)
-            if word[-1] not in ".,;:!?":
-                continue
-        if runs[-1]:
-            runs.append([])
-    return [" ".join(run) for run in runs if run]
-
-
-def _words(text: str) -> list[str]:
-    """Return the lower-case words of a text, with camelCase taken apart."""
-    letters = []
-    for before, char in zip(" " + text, text, strict=False):
-        if char.isupper() and (before.islower() or before.isdigit()):
-            letters.append(" ")
-        letters.append(char.lower() if char.isalnum() else " ")
-    return "".join(letters).split()
-
-
 def tool_words(tool: Tool) -> set[str]:
     """Return the words of a tool's documentation: endpoint, description, parameter names and types."""
     parts = [tool.endpoint, tool.description]
-    for name, schema, _ in _parameters(tool):
+    for name, schema, _ in parameters_of(tool):
         parts += [name, str(schema.get("type", ""))]
-    return set(_words(" ".join(parts)))
+    return set(words_of(" ".join(parts)))
 
 
 def _overlap(a: set[str], b: set[str]) -> float:
@@ -223,7 +73,7 @@ def _best(candidates: Sequence[Tool], keys: Iterable[Any]) -> Tool:
 
 
 def _lexical(instance: Instance) -> list[float]:
-    words = set(_words(instance.instruction))
+    words = set(words_of(instance.instruction))
     return [_overlap(words, tool_words(tool)) for tool in instance.candidates]
 
 

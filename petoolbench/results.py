@@ -19,7 +19,6 @@ from .scoring import SCORING_VERSION, score
 from .statistics import METRICS, Estimate, error_shares, estimate, holm, paired_test
 from .version import VERSION
 
-SCORES = "scores.json"
 COMPARED = ("tool_accuracy", "param_accuracy", "joint_accuracy")
 LENGTH_BINS = ((0, 0), (1, 5), (6, 10), (11, 15), (16, 20), (21, None))
 """Numbers of shown interactions that are averaged together; the paper's histories hold at most 20."""
@@ -108,7 +107,7 @@ def _shown(instance: Instance, spec: RunSpec) -> int:
 
 
 def summarise(scored: ScoredRun) -> dict[str, Any]:
-    """Return the numbers of one run for ``scores.json`` and ``report.json``."""
+    """Return the numbers of one run for ``scores-<mode>.json`` and ``report.json``."""
     spec = scored.run.spec
     settings = [setting for setting in SETTINGS if any(entry.setting == setting for entry in scored.judged)]
     groups: dict[str, list[Judged]] = {
@@ -192,7 +191,10 @@ def _comparison(
 
 
 def write_scores(scored: ScoredRun) -> dict[str, Any]:
-    """Write ``scores.json`` and ``scores-<mode>.jsonl`` into the run folder and return the summary.
+    """Write ``scores-<mode>.json`` and, one judgement a line, ``scores-<mode>.jsonl`` into the run folder.
+
+    Returns:
+        The summary that the JSON file holds.
 
     Raises:
         OutputError: The run folder cannot be written.
@@ -200,7 +202,9 @@ def write_scores(scored: ScoredRun) -> dict[str, Any]:
     summary = summarise(scored)
     lines = [json_text(entry.score.model_dump(mode="json")) for entry in scored.judged]
     write_text(scored.run.folder / f"scores-{scored.mode}.jsonl", "\n".join(lines) + "\n")
-    write_text(scored.run.folder / SCORES, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    write_text(
+        scored.run.folder / f"scores-{scored.mode}.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+    )
     return summary
 
 

@@ -290,7 +290,7 @@ def test_a_damaged_run(tmp_path, capsys, run, command, damage, words):
     out = ["--out", tmp_path / "report"] if command == "report" else []
     _fails(capsys, [command, run, "--quiet", *out], *words)
     assert not (tmp_path / "report").exists()
-    assert not (run / "scores.json").exists()
+    assert not (run / "scores-strict.json").exists()
 
 
 def test_score_a_missing_run(tmp_path, capsys):

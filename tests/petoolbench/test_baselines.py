@@ -2,7 +2,8 @@
 
 import pytest
 
-from petoolbench.baselines import AGENTS, default_arguments, fill_arguments, tool_words
+from petoolbench.baselines import AGENTS, tool_words
+from petoolbench.filling import default_arguments, fill_arguments
 from petoolbench.schema import SETTINGS, Prediction, Tool
 from petoolbench.scoring import score
 from petoolbench.statistics import estimate

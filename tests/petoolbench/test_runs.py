@@ -38,7 +38,7 @@ def test_the_whole_way_on_published_data(tmp_path, published_file, capsys):
     shown = capsys.readouterr().out
     assert "rating_integrated" in shown
     assert "100.0 [100.0, 100.0]" in shown
-    summary = json.loads((tmp_path / "runs" / "x" / "scores.json").read_text())
+    summary = json.loads((tmp_path / "runs" / "x" / "scores-strict.json").read_text())
     assert summary["scoring_version"] == SCORING_VERSION
     assert summary["settings"]["rating_integrated"]["tool_accuracy"]["value"] == 1.0
     lines = (tmp_path / "runs" / "x" / "scores-strict.jsonl").read_text().splitlines()
@@ -50,7 +50,7 @@ def test_the_whole_way_on_the_real_file(tmp_path, official_file):
     assert main(["convert", str(official_file), "--out", out, "--quiet"]) == 0
     assert main(["predict", "--data", out, "--agent", "nearest-to-disliked", "--out", run, "--quiet"]) == 0
     assert main(["score", run, "--mode", "official", "--quiet"]) == 0
-    summary = json.loads((tmp_path / "x" / "scores.json").read_text())
+    summary = json.loads((tmp_path / "x" / "scores-official.json").read_text())
     assert summary["settings"]["all"]["n"] == 1_500
     assert summary["settings"]["rating_integrated"]["tool_accuracy"]["value"] > 0.75
 
