@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.error(str(error))
         return 2
     except KeyboardInterrupt:
-        console.error("interrupted; the same command goes on where it stopped")
+        console.error("interrupted; nothing is left half-written, and predict goes on where it stopped")
         return 130
     return 0
 

@@ -55,6 +55,7 @@ class PEToolBench(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
     BUILDER_CONFIG_CLASS = PEToolBenchConfig
     BUILDER_CONFIGS = _configs()
+    DEFAULT_CONFIG_NAME = ALL_CONFIG
 
     def _info(self) -> datasets.DatasetInfo:
         features = TOOL_FEATURES if self.config.name == TOOLS_CONFIG else INSTANCE_FEATURES

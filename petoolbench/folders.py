@@ -160,7 +160,7 @@ def card_configs(splits: Mapping[Setting, tuple[str, ...]]) -> list[dict[str, An
     united = dict.fromkeys(split for names in splits.values() for split in names)
     members = {split: [s for s in SETTINGS if split in splits.get(s, ())] for split in united}
     everything = [_pattern(split, members[split]) for split in united]
-    configs.append({"config_name": ALL_CONFIG, "data_files": everything})
+    configs.append({"config_name": ALL_CONFIG, "default": True, "data_files": everything})
     configs.append({"config_name": TOOLS_CONFIG, "data_files": [_pattern(TOOLS_SPLIT, [TOOLS_CONFIG])]})
     return configs
 

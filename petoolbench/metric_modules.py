@@ -10,6 +10,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from .errors import OutputError
 from .files import write_bytes
 
 _SCRIPT_FOLDERS = (Path(__file__).parent / "metric_scripts", Path(__file__).parent.parent / "metrics")
@@ -31,16 +32,23 @@ def register_metrics() -> None:
         OutputError: The cache folder cannot be written.
     """
     root = _modules_cache() / "evaluate_modules"
-    for name, script in metric_scripts().items():
-        source = script.read_bytes()
-        home = root / "metrics" / f"evaluate-metric--{name}"
-        module = home / hashlib.sha256(source).hexdigest() / f"{name}.py"
-        if not module.is_file() or module.read_bytes() != source:
-            write_bytes(module, source)
-        for folder in (root, root / "metrics", home, module.parent):
-            if not (folder / "__init__.py").exists():
-                write_bytes(folder / "__init__.py", b"")
-        _make_newest(module, home)
+    try:
+        for name, script in metric_scripts().items():
+            _register(name, script, root)
+    except OSError as error:
+        raise OutputError(f"{root}: cannot be written: {error.strerror or error}") from None
+
+
+def _register(name: str, script: Path, root: Path) -> None:
+    source = script.read_bytes()
+    home = root / "metrics" / f"evaluate-metric--{name}"
+    module = home / hashlib.sha256(source).hexdigest() / f"{name}.py"
+    if not module.is_file() or module.read_bytes() != source:
+        write_bytes(module, source)
+    for folder in (root, root / "metrics", home, module.parent):
+        if not (folder / "__init__.py").exists():
+            write_bytes(folder / "__init__.py", b"")
+    _make_newest(module, home)
 
 
 def _modules_cache() -> Path:

@@ -46,6 +46,18 @@ def test_all_unites_the_settings(elsewhere):
     assert len(united) + len(load_dataset("petoolbench", "all", split="train")) >= 30
 
 
+def test_without_a_config_all_settings_are_given(elsewhere):
+    assert (
+        load_dataset("petoolbench", split="test")["id"][:] == load_dataset("petoolbench", "all", split="test")["id"][:]
+    )
+    assert len(load_dataset(str(PACKAGE_FOLDER), split="test")) == len(load_dataset("petoolbench", split="test"))
+
+
+def test_streaming(elsewhere):
+    streamed = load_dataset("petoolbench", "chronological", split="test", streaming=True)
+    assert list(streamed) == list(load_dataset("petoolbench", "chronological", split="test"))
+
+
 def test_tools(elsewhere):
     tools = load_dataset("petoolbench", "tools", split="train")
     assert tools.features == TOOL_FEATURES

@@ -1,6 +1,7 @@
 """What importing the package loads, and that imports inside it go one way."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,18 @@ def _modules(command):
 @pytest.mark.parametrize("command", ["import petoolbench", "import petoolbench.__main__"])
 def test_nothing_heavy_is_loaded(command):
     assert _modules(command) & set(HEAVY) == set()
+
+
+def test_an_unwritable_cache_is_a_warning():
+    shown = subprocess.run(
+        [sys.executable, "-c", "import petoolbench; print('imported')"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "HF_MODULES_CACHE": "/proc/nowhere"},
+    )
+    assert shown.stdout.strip() == "imported"
+    assert "evaluate.load will not find the petoolbench metrics" in shown.stderr
 
 
 def test_every_file_has_its_place_in_the_order():
