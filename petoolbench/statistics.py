@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,9 @@ class PairedTest:
 def estimate(scores: Sequence[Score], clusters: Sequence[str], metric: str) -> Estimate:
     """Average a metric over the scored answers, with its clustered interval.
 
+    Where all answers are right, or all wrong, resampling them shows no spread; then the interval's inner end is the
+    exact binomial one for as many draws as there are clusters.
+
     Args:
         scores: Judgements; unscored ones are left out.
         clusters: The functionality of each score, in the same order.
@@ -73,7 +76,12 @@ def estimate(scores: Sequence[Score], clusters: Sequence[str], metric: str) -> E
         if entry.scored and (metric != "param_accuracy_given_tool" or entry.tool)
     ]
     values = np.array([value for _, value in counted], dtype=np.float64)
-    return _interval(values, [cluster for cluster, _ in counted])
+    names = [cluster for cluster, _ in counted]
+    found = _interval(values, names)
+    if not len(values) or 0 < values.mean() < 1:
+        return found
+    bound = ((1 - CONFIDENCE) / 2) ** (1 / len(set(names)))
+    return replace(found, low=bound) if values.all() else replace(found, high=1 - bound)
 
 
 def error_shares(scores: Sequence[Score]) -> dict[str, float]:

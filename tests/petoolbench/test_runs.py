@@ -37,7 +37,7 @@ def test_the_whole_way_on_published_data(tmp_path, published_file, capsys):
     assert main(["score", run]) == 0
     shown = capsys.readouterr().out
     assert "rating_integrated" in shown
-    assert "100.0 [100.0, 100.0]" in shown
+    assert "100.0 [2.5, 100.0]" in shown
     summary = json.loads((tmp_path / "runs" / "x" / "scores-strict.json").read_text())
     assert summary["scoring_version"] == SCORING_VERSION
     assert summary["settings"]["rating_integrated"]["tool_accuracy"]["value"] == 1.0

@@ -5,6 +5,8 @@ import random
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from petoolbench.parsing import render_call
 from petoolbench.schema import ERROR_TYPES, AcceptedValue, Prediction, Reference, ToolCall
@@ -179,6 +181,31 @@ def _gold_error(instance, mode):
     assert judged.tool
     assert judged.arguments
     return judged.error
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+_NAMES = st.sampled_from(["city", "days", "units", "exact", "radius", "tags", "extra", "foreign"])
+
+
+@given(st.dictionaries(_NAMES, _VALUES, max_size=5), st.sampled_from(["strict", "official"]))
+def test_whatever_the_reference_says_is_right(arguments, mode):
+    reference = REFERENCE.model_copy(update={"arguments": arguments})
+    call = ToolCall(name=reference.name, arguments=arguments)
+    text = render_call(call)
+    if mode == "strict" or (PUBLISHED_RULE.search(text) or [""])[0] == text:
+        assert score(Prediction(id="x", text=text), reference, mode).error is None
+
+
+@given(st.dictionaries(_NAMES, _VALUES, max_size=4), st.dictionaries(_NAMES, _VALUES, max_size=4))
+def test_any_two_calls_can_be_judged(given_arguments, wanted):
+    reference = REFERENCE.model_copy(update={"arguments": wanted})
+    judged = score(_answer(given_arguments), reference)
+    assert judged.tool
+    assert judged.arguments == (judged.error is None)
 
 
 PUBLISHED_RULE = re.compile(r"\{.*" + r'"tool_name":\s*' + r'".*?",\s*' + r'"parameters":\s*' + r"\{.*?\}\}")

@@ -38,6 +38,14 @@ def test_parameters_given_the_tool_count_only_right_tools():
     assert estimate(scores, ["x", "y", "z"], "param_accuracy").value == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize("value", [0, 1])
+def test_all_alike_is_not_certainty(value):
+    """The exact binomial interval of 20 clusters out of 20, whatever the number of instances in them."""
+    found = estimate(_scores([value] * 100), [str(index // 5) for index in range(100)], "tool_accuracy")
+    exact = binomtest(20 * value, 20).proportion_ci(method="exact")
+    assert (found.value, found.low, found.high) == pytest.approx((value, exact.low, exact.high))
+
+
 def test_clusters_widen_the_interval():
     values = [1] * 50 + [0] * 50
     scores = _scores(values)
