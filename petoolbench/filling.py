@@ -114,9 +114,11 @@ def _dates(text: str) -> list[str]:
     for word in text.split():
         bare = word.strip(".,;:!?()[]'\"")
         try:
-            found.append(date.fromisoformat(bare).isoformat())
+            is_date = date.fromisoformat(bare).isoformat() == bare
         except ValueError:
             continue
+        if is_date:
+            found.append(bare)
     return found
 
 

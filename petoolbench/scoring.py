@@ -20,6 +20,7 @@ SCORING_VERSION = "1"
 """Scores of different versions are not comparable; ``CHANGELOG.md`` says what changed."""
 
 _ABSENT = object()
+_LONGEST_NORMALISED = 4_096
 _PLAIN = frozenset({str, int, float, bool})
 
 
@@ -197,4 +198,10 @@ def _number(text: str) -> int | float | None:
 
 
 def _fold_text(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    """Return a text without differences of width, case and outer space.
+
+    Normalising takes quadratic time on runs of combining marks, so what is longer than any sensible value is not.
+    """
+    if len(text) <= _LONGEST_NORMALISED:
+        text = unicodedata.normalize("NFKC", text)
+    return text.strip().casefold()

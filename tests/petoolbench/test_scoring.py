@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -284,6 +285,14 @@ def test_official_mode_equals_the_published_rule_on_perturbed_answers(official_e
 def test_an_answer_that_stalls_the_published_rule_is_judged_at_once():
     text = '{"tool_name": "a", ' * 4_000
     assert score(Prediction(id="x", text=text), REFERENCE, "official").error == "invalid_format"
+
+
+def test_combining_marks_do_not_stall_the_scorer():
+    marks = "\u0300\u0316" * 25_000
+    started = time.perf_counter()
+    assert score(_answer({"city": marks}), REFERENCE).error == "parameter_value_mismatch"
+    assert score(_answer({"city": "Oslo"}, marks), REFERENCE).error == "tool_hallucination"
+    assert time.perf_counter() - started < 1
 
 
 def test_shares_add_up_to_one(shipped_instances):
