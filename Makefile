@@ -25,7 +25,7 @@ demo: $(READY)  ## every agent on the shipped data (or DATA=FOLDER), scored, and
 	@echo "open $(CURDIR)/demo/report/report.html"
 
 test: $(READY)  ## all fast tests
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 slow: $(READY)  ## the tests that take minutes or need a package registry
 	$(BIN)/python -m pytest -q -m slow
