@@ -43,7 +43,7 @@ Reason = Literal["empty", "unfinished-reasoning", "no-call", "bad-arguments", "b
 looks like a call; a call's arguments are no object; a call is not well-formed; the text ends inside a
 call."""
 
-MAX_ANSWER_CHARS: Final = 65_536
+MAX_ANSWER_CHARS: Final = 40_000
 """How much of an answer is searched, from the end of its reasoning on; it bounds the time for one answer."""
 
 NAME_KEYS: Final = ("tool_name", "name")
