@@ -60,9 +60,60 @@ def test_quiet_keeps_notes_away(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_no_colour_and_no_bar_where_nobody_watches(tmp_path):
+def _on_a_terminal(*arguments, **environment):
+    """Run Python on a terminal of its own and return all that it shows there."""
+    ours, theirs = os.openpty()
+    kept = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        stdout=theirs,
+        stderr=theirs,
+        env={**kept, "TERM": "xterm-256color", **environment},
+    )
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            block = os.read(ours, 65_536)
+        except OSError:  # Linux's way to say that the other end is closed
+            break
+        if not block:
+            break
+        shown += block
+    process.wait()
+    os.close(ours)
+    return shown
+
+
+def test_errors_are_red_on_a_terminal_unless_colour_is_unwanted():
+    assert b"\x1b[31m" in _on_a_terminal("-m", "petoolbench", "info", "--data", "./nothing")
+    assert b"\x1b[31m" not in _on_a_terminal("-m", "petoolbench", "info", "--data", "./nothing", NO_COLOR="1")
+
+
+SLOW_WORK = """
+import sys, time
+from petoolbench.console import Console
+
+def slowly():
+    for turn in range(8):
+        time.sleep(float(sys.argv[1]))
+        yield turn
+
+for _ in Console(quiet=sys.argv[2] == "quiet").track(slowly(), "working", 8):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("pause", "mode", "bar"), [("0.4", "loud", True), ("0.4", "quiet", False), ("0.01", "loud", False)]
+)
+def test_only_work_of_over_two_seconds_shows_a_bar(pause, mode, bar):
+    assert (b"working" in _on_a_terminal("-c", SLOW_WORK, pause, mode)) == bar
+
+
+def test_nothing_moves_where_nobody_watches(tmp_path):
     command = [sys.executable, "-m", "petoolbench", "score", str(_run(tmp_path / "x"))]
-    shown = subprocess.run(command, capture_output=True, check=True, env={**os.environ, "NO_COLOR": "1"})
+    shown = subprocess.run(command, capture_output=True, check=True)
     assert b"\x1b[" not in shown.stdout + shown.stderr
 
 
