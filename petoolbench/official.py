@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -133,18 +133,15 @@ def _test_instances(record: dict[str, Any], place: _Place) -> Iterator[Published
             prompt = take_apart(_text(record, column, place), candidates)
         if _NO_HISTORY_COLUMN in record:
             bare = _text(record, _NO_HISTORY_COLUMN, place)
-            prompt = TakenApart(
-                prompt.published.model_copy(update={"without_history": bare}), prompt.history, prompt.tools
-            )
-        history = prompt.history or ()
+            prompt = replace(prompt, published=prompt.published.model_copy(update={"without_history": bare}))
         instance = _instance(
             setting=setting,
-            user_id=_user_id(record.get("tool_comb"), history),
+            user_id=_user_id(record.get("tool_comb"), prompt.history),
             instruction=query,
             prompt=prompt,
             reference=_reference(gold, group, prompt.tools),
             functionality=str(record.get("func", gold.name)),
-            evidence=_evidence(history, gold.name, group, record.get("tool_comb")),
+            evidence=_evidence(prompt.history, gold.name, group, record.get("tool_comb")),
             provenance=Provenance(source=place.file, record=str(record.get("entry_id", place.record)), details=details),
         )
         yield PublishedInstance("test", instance)
@@ -157,12 +154,11 @@ def _training_instance(record: dict[str, Any], layout: _Layout, place: _Place) -
     answer = "chosen" if layout == "dpo" else "response"
     gold = _call(_needed(roles, answer, place), place, answer)
     worse = _rejected(_needed(roles, "rejected", place)) if layout == "dpo" else ()
-    history = prompt.history or ()
     names = {tool.name for tool in prompt.tools}
     group = tuple(dict.fromkeys([gold.name, *(call.name for call in worse if call.name in names)]))
     return _instance(
         setting=_setting_of(prompt),
-        user_id=_user_id(None, history),
+        user_id=_user_id(None, prompt.history),
         instruction=_text(roles, "query", place),
         prompt=prompt,
         reference=_reference(gold, group if len(group) > 1 else (), prompt.tools),
@@ -179,7 +175,7 @@ def _training_instance(record: dict[str, Any], layout: _Layout, place: _Place) -
 def _instance(*, prompt: TakenApart, provenance: Provenance, **fields: Any) -> Instance:
     draft = Instance(
         id="",
-        history=prompt.history or (),
+        history=prompt.history,
         candidates=prompt.tools,
         published=prompt.published,
         provenance=provenance,
@@ -192,8 +188,8 @@ def _instance(*, prompt: TakenApart, provenance: Provenance, **fields: Any) -> I
 
 def _setting_of(prompt: TakenApart) -> Setting:
     """Tell the setting of a training row, which has no column for it, by what its prompt shows."""
-    lead = (prompt.published.verbatim or prompt.published.before_history).lower()
-    if "rating" in lead or any(entry.rating is not None for entry in prompt.history or ()):
+    lead = prompt.lead.lower()
+    if "rating" in lead or any(entry.rating is not None for entry in prompt.history):
         return "rating_integrated"
     return "chronological" if "chronological" in lead else "preferred_only"
 

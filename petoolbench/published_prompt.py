@@ -35,10 +35,11 @@ class StructureError(ValueError):
 
 @dataclass(frozen=True)
 class TakenApart:
-    """The pieces of a published prompt; ``history`` is None where it shows none."""
+    """The pieces of a published prompt; ``lead`` is what stands before the first list, and tells the setting."""
 
     published: PublishedPrompt
-    history: tuple[Interaction, ...] | None
+    lead: str
+    history: tuple[Interaction, ...]
     tools: tuple[Tool, ...]
 
 
@@ -96,19 +97,19 @@ def take_apart(text: str, candidates: tuple[Tool, ...] | None = None) -> TakenAp
     if not tool_lines:
         if candidates is None:
             raise StructureError("holds no line with the list of available tools; nothing can be chosen")
-        return TakenApart(PublishedPrompt(verbatim=text), None, candidates)
+        return TakenApart(PublishedPrompt(verbatim=text), text, (), candidates)
     start, end, documents = tool_lines[-1]
     tools = tuple(published_tool(document) for document in documents)
     histories = [entry for entry in found if entry[1] <= start and _all_have(entry[2], "tool_call")]
     if not histories:
-        return TakenApart(PublishedPrompt(verbatim=text), None, tools)
+        return TakenApart(PublishedPrompt(verbatim=text), text[:start], (), tools)
     history_start, history_end, entries = histories[0]
     history = tuple(_interaction(entry, position) for position, entry in enumerate(entries))
     pieces = PublishedPrompt(
         before_history=text[:history_start], before_tools=text[history_end:start], after_tools=text[end:]
     )
     same = render_published(pieces, history, tools) == text
-    return TakenApart(pieces if same else PublishedPrompt(verbatim=text), history, tools)
+    return TakenApart(pieces if same else PublishedPrompt(verbatim=text), pieces.before_history, history, tools)
 
 
 def _json_list_lines(text: str) -> list[tuple[int, int, list[Any]]]:

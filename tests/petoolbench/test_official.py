@@ -121,6 +121,16 @@ def test_a_prompt_of_another_spacing_is_kept_verbatim(tmp_path):
     assert len(instance.history) == 2
 
 
+def test_the_words_of_a_tool_do_not_tell_the_setting(tmp_path):
+    """A prompt kept verbatim holds its tools' documentation too, in which ratings may be spoken of."""
+    row = _training_rows(("prompt", "query", "response"))[0]
+    row["prompt"] = row["prompt"].replace("Documentation of <Weather>", "The ratings, chronological, of <Weather>")
+    row["prompt"] = row["prompt"].replace('", "tool_call"', '","tool_call"')
+    (instance,) = _read(_write(tmp_path / "sft.json", [row]))
+    assert instance.published.verbatim == row["prompt"]
+    assert instance.setting == "preferred_only"
+
+
 def test_a_published_prompt_without_history_is_kept(tmp_path):
     entry = {**published_entry(), "instruction_wo_history": "\nChoose well.\n"}
     instance = _read(_write(tmp_path / "entries.json", [entry]))[0]
