@@ -64,6 +64,8 @@ class PEToolBench(datasets.ArrowBasedBuilder):  # type: ignore[misc]
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
         if self.config.setting is not None:
             return self._official_splits(self.config.setting)
+        if self.config.data_files:
+            raise InputError(f"config {self.config.name!r} is the shipped data; data_files go with an official_ config")
         folder = open_dataset(PACKAGE_NAME)
         return [
             datasets.SplitGenerator(name=split, gen_kwargs={"files": folder.parquet(self.config.name, split)})
@@ -114,7 +116,7 @@ class _Factory(datasets.load.PackagedDatasetModuleFactory):  # type: ignore[misc
     """
 
     def get_module(self) -> datasets.load.DatasetModule:
-        if self.name != PACKAGE_NAME or self.data_files is not None:
+        if self.name != PACKAGE_NAME or self.data_files is not None or self.data_dir is not None:
             return super().get_module()
         return datasets.load.DatasetModule(
             __name__, _shipped_hash(), {"dataset_name": PACKAGE_NAME, "data_files": DataFilesDict()}

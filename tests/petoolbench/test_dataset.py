@@ -85,6 +85,13 @@ def test_published_files_as_data_files(published_file):
     assert [row_to_instance(row).setting for row in dataset["test"]] == ["rating_integrated"] * 3
 
 
+def test_data_files_of_a_shipped_config_are_not_ignored(published_file):
+    with pytest.raises(InputError, match="go with an official_ config"):
+        load_dataset("petoolbench", "chronological", data_files=str(published_file))
+    with pytest.raises(InputError, match="go with an official_ config"):
+        load_dataset("petoolbench", "chronological", data_dir=str(published_file.parent))
+
+
 def test_without_data_files_the_hub_is_asked(elsewhere):
     with pytest.raises(InputError, match="data_files"):
         load_dataset("petoolbench", "official_chronological")
