@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -11,15 +12,6 @@ from typing import Any
 from .schema import Arguments, Tool
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
-
-
-def default_arguments(tool: Tool, optional: bool = False) -> Arguments:
-    """Return the documented defaults of a tool's required parameters, with ``optional`` of all parameters."""
-    return {
-        name: schema["default"]
-        for name, schema, required in parameters_of(tool)
-        if "default" in schema and (required or optional)
-    }
 
 
 def fill_arguments(tool: Tool, instruction: str) -> Arguments:
@@ -82,10 +74,9 @@ def _taken(name: str, schema: dict[str, Any], spoken: _Spoken, required: bool) -
     kind = schema.get("type")
     if kind in ("number", "integer"):
         own = [entry for entry in spoken.numbers if entry[1] in words_of(name)]
-        chosen = (own or (spoken.numbers if required else []))[:1]
-        for entry in chosen:
-            spoken.numbers.remove(entry)
-            return entry[0]
+        fitting = own or (spoken.numbers if required else [])
+        if fitting:
+            return spoken.numbers.pop(spoken.numbers.index(fitting[0]))[0]
     if kind == "string" and "enum" not in schema and "default" not in schema:
         if "date" in words_of(name):
             return spoken.dates.pop(0) if spoken.dates else None
@@ -103,7 +94,7 @@ def _numbers(text: str) -> list[tuple[Any, str]]:
             value = json.loads(word.strip(".,;:!?()[]'\"$€£%"))
         except (ValueError, RecursionError):
             continue
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             found.append((value, after.strip(".,;:!?()").lower()))
     return found
 

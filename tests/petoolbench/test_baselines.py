@@ -3,7 +3,7 @@
 import pytest
 
 from petoolbench.baselines import AGENTS, tool_words
-from petoolbench.filling import default_arguments, fill_arguments
+from petoolbench.filling import fill_arguments
 from petoolbench.schema import SETTINGS, Prediction, Tool
 from petoolbench.scoring import score
 from petoolbench.statistics import estimate
@@ -83,22 +83,6 @@ def test_agents_agree_with_what_was_measured(name, setting, official_instances):
         assert found.low <= wanted <= found.high, found
 
 
-def test_required_defaults_agree_with_what_was_measured(official_instances):
-    """REFERENCE: 58.5 % with all required defaults as published, 63.4 % with every default (of 1,000)."""
-    shares = {}
-    for optional in (False, True):
-        hits = 0
-        instances = official_instances[::3]
-        for instance in instances:
-            gold = next(tool for tool in instance.candidates if tool.name == instance.reference.name)
-            wanted = instance.reference.arguments
-            given = default_arguments(gold, optional)
-            hits += {k: str(v) for k, v in given.items()} == {k: str(v) for k, v in wanted.items()}
-        shares[optional] = hits / len(instances)
-    assert shares[False] >= 0.55
-    assert shares[True] >= 0.60
-
-
 def test_camel_case_and_signs_are_taken_apart():
     tool = _tool({"maxPrice": {"type": "number"}}, endpoint="findFlat/v2", description="Rooms-to-let.")
     assert tool_words(tool) == {"find", "flat", "v2", "rooms", "to", "let", "max", "price", "number"}
@@ -132,6 +116,7 @@ def test_camel_case_and_signs_are_taken_apart():
         ),
         ({"from_date": {"type": "string"}}, [], "trains on 2026-03-28?", {"from_date": "2026-03-28"}),
         ({"city": {"type": "string"}}, ["city"], "Cold again. How warm is Malaga?", {"city": "Malaga"}),
+        ({"n": {"type": "number"}}, ["n"], "tell me of NaN, Infinity and 1e999", {}),
         ({}, [], "anything", {}),
     ],
 )
