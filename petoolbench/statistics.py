@@ -21,18 +21,18 @@ CONFIDENCE = 0.95
 _SEED = 20_250_226
 _BLOCK = 4_000_000
 
-METRICS: dict[str, Callable[[Score], bool]] = {
+METRICS: dict[str, Callable[[Score], bool | None]] = {
     "tool_accuracy": lambda score: score.tool,
     "param_accuracy": lambda score: score.arguments,
     "joint_accuracy": lambda score: score.tool and score.arguments,
-    "param_accuracy_given_tool": lambda score: score.arguments,
+    "param_accuracy_given_tool": lambda score: score.arguments if score.tool else None,
 }
-"""The criteria that are averaged; ``param_accuracy_given_tool`` only over answers with the right tool."""
+"""The criteria that are averaged; an answer for which one gives None does not count in it."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A share from 0 to 1, its 95 % interval, and the number of instances; all NaN-free, None where undefined."""
+    """A share from 0 to 1, its 95 % interval, and the number of instances; None over none."""
 
     value: float | None
     low: float | None
@@ -69,14 +69,12 @@ def estimate(scores: Sequence[Score], clusters: Sequence[str], metric: str) -> E
         clusters: The functionality of each score, in the same order.
         metric: A key of ``METRICS``.
     """
-    judge = METRICS[metric]
-    counted = [
-        (cluster, judge(entry))
-        for entry, cluster in zip(scores, clusters, strict=True)
-        if entry.scored and (metric != "param_accuracy_given_tool" or entry.tool)
+    judged = [
+        (METRICS[metric](entry), cluster) for entry, cluster in zip(scores, clusters, strict=True) if entry.scored
     ]
-    values = np.array([value for _, value in counted], dtype=np.float64)
-    names = [cluster for cluster, _ in counted]
+    counted = [(value, cluster) for value, cluster in judged if value is not None]
+    values = np.array([value for value, _ in counted], dtype=np.float64)
+    names = [cluster for _, cluster in counted]
     found = _interval(values, names)
     if not len(values) or 0 < values.mean() < 1:
         return found
@@ -102,13 +100,14 @@ def paired_test(
     judge = METRICS[metric]
     if [entry.id for entry in scores_a] != [entry.id for entry in scores_b]:
         raise ValueError("the two runs do not hold the same instances in the same order")
-    both = [
+    judged = [
         (judge(a), judge(b), cluster)
         for a, b, cluster in zip(scores_a, scores_b, clusters, strict=True)
         if a.scored and b.scored
     ]
-    gains = np.array([int(b) - int(a) for a, b, _ in both], dtype=np.float64)
-    names = [cluster for _, _, cluster in both]
+    both = [(int(b) - int(a), cluster) for a, b, cluster in judged if a is not None and b is not None]
+    gains = np.array([gain for gain, _ in both], dtype=np.float64)
+    names = [cluster for _, cluster in both]
     only_a, only_b = int((gains < 0).sum()), int((gains > 0).sum())
     return PairedTest(
         metric=metric,
