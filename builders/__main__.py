@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
 from petoolbench.console import Console
 from petoolbench.errors import PEToolBenchError
-from petoolbench.files import new_folder
-from petoolbench.folders import CARD, PACKAGE_FOLDER, DatasetFolder, open_dataset, write_dataset
+from petoolbench.files import new_folder, write_text
+from petoolbench.folders import CARD, PACKAGE_FOLDER, PACKAGE_NAME, DatasetFolder, open_dataset, write_dataset
 from petoolbench.schema import Instance, Setting
 
 from .stand_in import Catalogue, read_catalogue, read_instances
@@ -77,18 +78,22 @@ def build(out: Path | None = None) -> DatasetFolder:
     Raises:
         PEToolBenchError: The catalogue or an instance breaks a rule, or the folder cannot be written.
     """
+    if out is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            _replace_shipped(build(Path(scratch) / "built").path)
+        return open_dataset(PACKAGE_NAME)
     catalogue = read_catalogue()
     instances = read_instances(catalogue)
-    target = out or PACKAGE_FOLDER / ".data"
-    with new_folder(target, overwrite=out is None) as work:
+    with new_folder(out) as work:
         write_dataset(work, instances, catalogue.tools.values(), _card(instances, catalogue), _CARD_DATA)
-    if out is not None:
-        return open_dataset(str(out))
-    shutil.rmtree(PACKAGE_FOLDER / "data", ignore_errors=True)
-    (target / "data").rename(PACKAGE_FOLDER / "data")
-    (target / CARD).replace(PACKAGE_FOLDER / CARD)
-    target.rmdir()
-    return open_dataset("petoolbench")
+    return open_dataset(str(out))
+
+
+def _replace_shipped(built: Path) -> None:
+    """Put a built data set in place of the shipped one; the package never lacks its data."""
+    with new_folder(PACKAGE_FOLDER / "data", overwrite=True) as work:
+        shutil.copytree(built / "data", work, dirs_exist_ok=True)
+    write_text(PACKAGE_FOLDER / CARD, (built / CARD).read_text(encoding="utf-8"))
 
 
 def _card(instances: dict[Setting, dict[str, list[Instance]]], catalogue: Catalogue) -> str:
