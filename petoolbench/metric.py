@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import evaluate
-from datasets import Value
+from datasets import Features, Value
 
 from .features import REFERENCE_FEATURES, row_to_reference
 from .parsing import render_call
 from .schema import Prediction, Score, ScoringMode, ToolCall
 from .scoring import SCORING_VERSION, score
 
-INPUTS = """
+_INPUTS = """
 Args:
     predictions: one answer an instance: the model's text, a tool call as a dict of `name` and `arguments`
         (or `tool_name` and `parameters`), a list of such calls, or None where the model gave no answer.
@@ -24,14 +24,14 @@ Returns:
     is unscored and counts in no share.
 """
 
-CITATION = """@inproceedings{xu2025petoolllm,
+_CITATION = """@inproceedings{xu2025petoolllm,
   title = {{PEToolLLM}: Towards Personalized Tool Learning in Large Language Models},
   author = {Xu, Qiancheng and Li, Yongqi and Xia, Heming and Liu, Fan and Yang, Min and Li, Wenjie},
   booktitle = {Findings of the Association for Computational Linguistics: ACL 2025},
   year = {2025}
 }"""
 
-FEATURES = {
+_FEATURES = {
     "predictions": {"text": Value("string"), "answered": Value("bool")},
     "references": dict(REFERENCE_FEATURES),
 }
@@ -40,6 +40,15 @@ FEATURES = {
 
 class CallMetric(evaluate.Metric):  # type: ignore[misc]
     """An ``evaluate`` metric whose predictions may be text or parsed calls."""
+
+    def described(self, description: str) -> evaluate.MetricInfo:
+        """Return what ``evaluate`` wants to know of a metric, with what all of ours have in common."""
+        return evaluate.MetricInfo(
+            description=description,
+            citation=_CITATION,
+            inputs_description=_INPUTS,
+            features=Features(_FEATURES),
+        )
 
     def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
         """Add answers; see ``evaluate.Metric.add_batch``."""

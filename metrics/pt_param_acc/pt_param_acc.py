@@ -1,8 +1,5 @@
 """Parameter Accuracy of personalized tool calls."""
 
-import datasets
-import evaluate
-
 import petoolbench.metric
 
 
@@ -10,12 +7,7 @@ class PtParamAcc(petoolbench.metric.CallMetric):
     """The share of answers whose arguments are right, whether or not the tool is."""
 
     def _info(self):
-        return evaluate.MetricInfo(
-            description="The share of answers whose arguments are right, whether or not the tool is.",
-            citation=petoolbench.metric.CITATION,
-            inputs_description=petoolbench.metric.INPUTS,
-            features=datasets.Features(petoolbench.metric.FEATURES),
-        )
+        return self.described("The share of answers whose arguments are right, whether or not the tool is.")
 
     def _compute(self, predictions, references, mode="strict"):
         scores = self.judge(predictions, references, mode)
