@@ -23,7 +23,7 @@ from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from .errors import InputError
 from .features import INSTANCE_FEATURES, TOOL_FEATURES, instance_to_row
 from .files import content_hash, file_hash
-from .folders import ALL_CONFIG, PACKAGE_FOLDER, PACKAGE_NAME, TOOLS_CONFIG, open_dataset
+from .folders import ALL_CONFIG, ATTRIBUTE_CONFIG, PACKAGE_FOLDER, PACKAGE_NAME, TOOLS_CONFIG, open_dataset
 from .official import HUB_ID, PublishedInstance, read_published
 from .schema import SETTINGS, Setting
 from .version import VERSION
@@ -42,14 +42,14 @@ class PEToolBenchConfig(datasets.BuilderConfig):  # type: ignore[misc]
 
 
 def _configs() -> list[PEToolBenchConfig]:
-    own = [PEToolBenchConfig(name=name) for name in (*SETTINGS, ALL_CONFIG, TOOLS_CONFIG)]
+    own = [PEToolBenchConfig(name=name) for name in (*SETTINGS, ALL_CONFIG, ATTRIBUTE_CONFIG, TOOLS_CONFIG)]
     official = [PEToolBenchConfig(name=_OFFICIAL_PREFIX + name, setting=name) for name in SETTINGS]
     return own + official
 
 
 class PEToolBench(datasets.ArrowBasedBuilder):  # type: ignore[misc]
-    """The configs ``preferred_only``, ``rating_integrated``, ``chronological``, ``all`` and ``tools`` give the
-    shipped data; ``official_<setting>`` reads the published files given as ``data_files``, or fetches the published
+    """The configs ``preferred_only``, ``rating_integrated``, ``chronological``, ``all``, ``attribute_transfer`` and
+    ``tools`` give the shipped data; ``official_<setting>`` reads the published files given as ``data_files``, or fetches the published
     test file from the Hub. Published test, SFT and DPO files become the splits ``test``, ``train`` and ``dpo``.
     """
 

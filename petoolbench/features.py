@@ -34,6 +34,7 @@ TOOL_FEATURES = Features(
 """Columns of the config ``tools``; ``parameters`` and ``response`` hold JSON Schema as text."""
 
 _CALL = {"name": _STRING, "arguments": _STRING}
+_PLAIN_FIELDS = ("id", "setting", "user_id", "instruction", "functionality", "functionality_seen", "evidence")
 _CANDIDATE_FIELDS = ("name", "category", "provider", "endpoint", "description", "parameters", "source_text")
 
 REFERENCE_FEATURES = Features(
@@ -54,10 +55,19 @@ INSTANCE_FEATURES = Features(
         "setting": _STRING,
         "user_id": _STRING,
         "instruction": _STRING,
-        "history": List({"instruction": _STRING, **_CALL, "rating": Value("int8"), "position": Value("int32")}),
+        "history": List(
+            {
+                "instruction": _STRING,
+                **_CALL,
+                "rating": Value("int8"),
+                "position": Value("int32"),
+                "documentation": _STRING,
+            }
+        ),
         "candidates": List(dict.fromkeys(_CANDIDATE_FIELDS, _STRING)),
         "reference": dict(REFERENCE_FEATURES),
         "functionality": _STRING,
+        "functionality_seen": Value("bool"),
         "evidence": _STRING,
         "rejected": List(_CALL),
         "profile": _STRING,
@@ -129,6 +139,7 @@ def _interaction_to_row(interaction: Interaction) -> Row:
         **_call_to_row(interaction.call),
         "rating": interaction.rating,
         "position": interaction.position,
+        "documentation": interaction.documentation,
     }
 
 
@@ -138,14 +149,14 @@ def _row_to_interaction(row: Mapping[str, Any]) -> Interaction:
         call=_row_to_call(row),
         rating=row["rating"],
         position=row["position"],
+        documentation=row["documentation"],
     )
 
 
 def instance_to_row(instance: Instance) -> Row:
     """Return the row of an instance; ``row_to_instance`` gives it back unchanged."""
-    row = instance.model_dump(include={"id", "setting", "user_id", "instruction", "functionality", "evidence"})
     tools = [tool_to_row(tool) for tool in instance.candidates]
-    return row | {
+    return {name: getattr(instance, name) for name in _PLAIN_FIELDS} | {
         "history": [_interaction_to_row(interaction) for interaction in instance.history],
         "candidates": [{name: tool[name] for name in _CANDIDATE_FIELDS} for tool in tools],
         "reference": reference_to_row(instance.reference),
@@ -173,6 +184,7 @@ def row_to_instance(row: Mapping[str, Any]) -> Instance:
         candidates=tuple(row_to_tool(tool) for tool in row["candidates"]),
         reference=row_to_reference(row["reference"]),
         functionality=row["functionality"],
+        functionality_seen=row["functionality_seen"],
         evidence=row["evidence"],
         rejected=tuple(_row_to_call(call) for call in row["rejected"]),
         profile=json.loads(row["profile"]) if row["profile"] else None,

@@ -34,7 +34,7 @@ from .features import (
     tool_to_row,
 )
 from .files import content_hash, file_hash
-from .schema import SETTINGS, Instance, Setting, Tool
+from .schema import SETTINGS, Instance, Tool
 
 PACKAGE_NAME = "petoolbench"
 PACKAGE_FOLDER = Path(__file__).parent
@@ -42,6 +42,7 @@ CARD = "README.md"
 TOOLS_CONFIG = "tools"
 TOOLS_SPLIT = "train"
 ALL_CONFIG = "all"
+ATTRIBUTE_CONFIG = "attribute_transfer"
 
 _ROWS_PER_GROUP = 1_000
 _ROWS_PER_BATCH = 128
@@ -126,7 +127,7 @@ def open_dataset(source: str) -> DatasetFolder:
 
 def write_dataset(
     folder: Path,
-    instances: Mapping[Setting, Mapping[str, list[Instance]]],
+    instances: Mapping[str, Mapping[str, Sequence[Instance]]],
     tools: Iterable[Tool],
     card_text: str,
     card_data: Mapping[str, Any],
@@ -135,29 +136,28 @@ def write_dataset(
 
     Args:
         folder: Where to; it must exist.
-        instances: ``instances[setting][split]``.
+        instances: ``instances[config][split]``; a config may be a setting or have a name of its own.
         tools: The rows of the config ``tools``.
         card_text: The card's Markdown, without its YAML head.
         card_data: Keys for the YAML head besides ``configs``, such as ``license``.
     """
-    for setting, splits in instances.items():
+    for name, splits in instances.items():
         for split, members in splits.items():
             rows = (instance_to_row(instance) for instance in members)
-            _write_parquet(folder / _data_file(setting, split), rows, INSTANCE_FEATURES)
+            _write_parquet(folder / _data_file(name, split), rows, INSTANCE_FEATURES)
     _write_parquet(folder / _data_file(TOOLS_CONFIG, TOOLS_SPLIT), map(tool_to_row, tools), TOOL_FEATURES)
     head = {**card_data, "configs": card_configs({name: tuple(splits) for name, splits in instances.items()})}
     yaml_text = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=110)
     (folder / CARD).write_text(f"---\n{yaml_text}---\n\n{card_text}", encoding="utf-8")
 
 
-def card_configs(splits: Mapping[Setting, tuple[str, ...]]) -> list[dict[str, Any]]:
-    """Return the card's ``configs``: one a setting, ``all`` over them, and ``tools``."""
+def card_configs(splits: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    """Return the card's ``configs``: the settings and others by name, ``all`` over the settings, and ``tools``."""
+    names = [*(setting for setting in SETTINGS if setting in splits), *(name for name in splits if name not in SETTINGS)]
     configs: list[dict[str, Any]] = [
-        {"config_name": setting, "data_files": [_pattern(split, [setting]) for split in splits[setting]]}
-        for setting in SETTINGS
-        if setting in splits
+        {"config_name": name, "data_files": [_pattern(split, [name]) for split in splits[name]]} for name in names
     ]
-    united = dict.fromkeys(split for names in splits.values() for split in names)
+    united = dict.fromkeys(split for name in names if name in SETTINGS for split in splits[name])
     members = {split: [s for s in SETTINGS if split in splits.get(s, ())] for split in united}
     everything = [_pattern(split, members[split]) for split in united]
     configs.append({"config_name": ALL_CONFIG, "default": True, "data_files": everything})

@@ -195,6 +195,8 @@ def _profile_lines(instance: Instance) -> list[str]:
 
 def _history_line(interaction: Interaction) -> str:
     entry: dict[str, Any] = {"instruction": interaction.instruction, "tool_call": published_call(interaction.call)}
+    if interaction.documentation is not None:
+        entry["tool_description"] = interaction.documentation
     if interaction.rating is not None:
         entry["rating"] = interaction.rating
     return json_text(entry)
@@ -213,7 +215,11 @@ def _native_messages(
     messages: list[dict[str, Any]] = [{"role": "system", "content": "\n\n".join(parts)}]
     for past in shown:
         call = native_call(past.call, names, call_id=f"call_{past.position}")
-        result = {"status": "done"} if past.rating is None else {"status": "done", "user_rating": past.rating}
+        result: dict[str, Any] = {"status": "done"}
+        if past.documentation is not None:
+            result["tool_description"] = past.documentation
+        if past.rating is not None:
+            result["user_rating"] = past.rating
         messages.append({"role": "user", "content": past.instruction})
         messages.append({"role": "assistant", "content": "", "tool_calls": [call]})
         messages.append({"role": "tool", "tool_call_id": call["id"], "content": json_text(result)})

@@ -75,12 +75,16 @@ class Tool(Record):
 
 
 class Interaction(Record):
-    """One past request and the call that answered it; ``position`` counts from 0, the oldest."""
+    """One past request and the call that answered it; ``position`` counts from 0, the oldest.
+
+    ``documentation`` is the called tool's description, where the prompt is to show it.
+    """
 
     instruction: str
     call: ToolCall
     rating: Literal[0, 1] | None = None
     position: int = Field(ge=0)
+    documentation: str | None = None
 
 
 class UserProfile(Record):
@@ -157,7 +161,7 @@ class Instance(Record):
     """One task: an instruction, the user's history, candidate tools and the reference.
 
     ``functionality`` names the group of requests that share a solution; intervals are clustered by it.
-    ``rejected`` holds calls that a preference data set marks as worse than the reference.
+    ``functionality_seen`` says whether training instances ask for it too (None: unknown). ``rejected`` holds calls that a preference data set marks as worse than the reference.
     """
 
     id: str
@@ -169,6 +173,7 @@ class Instance(Record):
     reference: Reference
     functionality: str
     provenance: Provenance
+    functionality_seen: bool | None = None
     evidence: Evidence | None = None
     rejected: tuple[ToolCall, ...] = ()
     profile: UserProfile | None = None

@@ -1,0 +1,103 @@
+"""The dataset card; every number in it comes from the build report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+CARD_DATA = {
+    "pretty_name": "petoolbench",
+    "license": "apache-2.0",
+    "language": ["en"],
+    "task_categories": ["text-generation"],
+    "tags": ["tool-use", "function-calling", "personalization", "user-preferences"],
+    "size_categories": ["10K<n<100K"],
+}
+
+_TEXT = """# petoolbench: personalized tool calls
+
+Given an instruction, a user's past tool calls and {candidates} candidate tools, several of which do the same thing:
+which one does *this* user want, and with which arguments? The task and the three settings are those of
+[PEToolBench](https://aclanthology.org/2025.findings-acl.1107/); tools, users and requests are our own.
+
+```python
+import petoolbench
+from datasets import load_dataset
+
+ds = load_dataset("petoolbench", "chronological", split="test")
+```
+
+## What is in it
+
+| config | the history shows |
+|---|---|
+| `preferred_only` | calls that the user was happy with |
+| `rating_integrated` | calls with a rating, 1 liked and 0 disliked |
+| `chronological` | calls in order of time; the user turns from one provider to another, in each category at another moment |
+| `all` | the three settings together |
+| `attribute_transfer` | rated calls, each with the tool's description; only documented attributes tell what is liked |
+| `tools` | the {tools} tools with parameters, response, functionality and non-functional description |
+
+{split_table}
+
+{tools} tools of {providers} providers ({vendors} vendors run more than one) in {categories} categories, in {groups}
+groups of interchangeable tools ({functionalities} functionalities). Every provider, vendor and person is invented.
+
+![Instances and history lengths](figures/instances.png)
+![Tools by category](figures/categories.png)
+
+`evidence` says how the history tells which tool of the group is wanted. `direct`: its provider was liked. `vendor`: its
+vendor was, through a provider of another category; a vendor's providers start with the vendor's name. `elimination`:
+every sibling's provider was disliked, or in time order left behind for another provider of its category. `attribute`:
+the liked tools document something that the disliked ones do not. A program that reads nothing but the history settles
+every instance.
+
+Other columns: `history` (oldest first), `candidates` (parameters as JSON Schema text), `reference` (the call, the
+group, and for each argument where its value stands: instruction, history or documentation), `functionality`,
+`functionality_seen` (whether training instances ask for it too; half of the test's functionalities occur nowhere in
+training), `provenance.details` (JSON: group, decoy groups, register).
+
+## How it was made
+
+By `python -m builders --config builders/configs/petoolbench.yaml`, with no language model: from a catalogue that was
+written for this project, along the paper's steps. `build_report.json` holds the configuration, what every stage took
+in and dropped, and the content hash `{short_hash}`. Grouping by embeddings agrees with the catalogue: purity
+{purity:.3f}, completeness {completeness:.3f}. Candidates: the whole group, other whole groups retrieved for the
+instruction, further retrieved tools, and random ones; none of them occurs in the history.
+
+Limits: requests are filled phrasings, so words repeat more than people's do; tastes are sharper than life's; each
+request wants one call; English only.
+
+Licence: Apache-2.0.
+"""
+
+
+def card_text(report: Mapping[str, Any]) -> str:
+    """Return the card's Markdown for a build report."""
+    catalogue = report["catalogue"]
+    return _TEXT.format(
+        candidates=report["config"]["candidates"],
+        split_table=_split_table(report["splits"]),
+        short_hash=report["content_hash"][:16],
+        purity=report["grouping"]["purity"],
+        completeness=report["grouping"]["completeness"],
+        **{key: f"{catalogue[key]:,}" for key in _NUMBERS},
+    )
+
+
+_NUMBERS = ("tools", "providers", "vendors", "categories", "groups", "functionalities")
+
+
+def _split_table(splits: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        "| config/split | instances | distinct instructions | history length | gold tools | unseen functionality | evidence |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, numbers in splits.items():
+        evidence = ", ".join(f"{kind} {count}" for kind, count in numbers["evidence"].items())
+        rows.append(
+            f"| {name} | {numbers['instances']:,} | {numbers['distinct_instructions']:,} | "
+            f"{numbers['mean_history_length']} | {numbers['gold_tools']:,} | {numbers['unseen_functionality']:,} | "
+            f"{evidence} |"
+        )
+    return "\n".join(rows)

