@@ -90,21 +90,22 @@ def history_request(plan: Plan, market: Market) -> ChatRequest:
         PlannedCall(tool=market.tools[name].tool, example=market.tools[name].example, liked=liked)
         for name, liked in schedule_calls(plan, market)
     )
+    payload = HistoryPayload(user_id=plan.user_id, calls=calls)
+    return ChatRequest("history", plan.user_id, payload, lambda: (Message(role="user", content=_prompt(calls)),))
+
+
+def _prompt(calls: Sequence[PlannedCall]) -> str:
     listing = "\n".join(
         f"{number}. {json_text({'tool': call.tool.name, 'description': call.tool.description})}\n"
         f"   parameters: {json_text(call.tool.parameters)}\n   an example: {json_text(call.example.model_dump())}"
         for number, call in enumerate(calls, start=1)
     )
-    text = (
+    return (
         "Write the past requests of one person to an assistant, and the calls that answered them. Below are the tools "
         "that were called, in order. For each write one request in that person's words, with every value that the call "
         "needs and without the tool's or the provider's name, and the arguments of the call. The values differ from "
         "those of the example. Answer with JSON only: "
         '{"interactions": [{"instruction": "...", "arguments": {...}}, ...]}\n\n' + listing
-    )
-    payload = HistoryPayload(user_id=plan.user_id, calls=calls)
-    return ChatRequest(
-        task="history", key=plan.user_id, messages=(Message(role="user", content=text),), payload=payload
     )
 
 

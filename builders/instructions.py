@@ -40,8 +40,20 @@ def instruction_request(plan: Plan, history: History, market: Market) -> ChatReq
         raise ValueError(f"{plan.user_id}: a plan without a gold tool")
     tool = market.tools[plan.target.tool].tool
     siblings = [market.tools[name].tool for name in market.groups[plan.target.group].tools if name != tool.name]
+    payload = InstructionPayload(
+        user_id=plan.user_id,
+        tool=tool,
+        siblings=tuple(siblings),
+        earlier=tuple(past_call.call for past_call in history.calls),
+    )
+    return ChatRequest(
+        "instruction", plan.user_id, payload, lambda: (Message(role="user", content=_prompt(history, tool)),)
+    )
+
+
+def _prompt(history: History, tool: Tool) -> str:
     past = "\n".join(json_text({"instruction": p.instruction, "call": p.call.model_dump()}) for p in history.calls)
-    text = (
+    return (
         "A person has made these requests to an assistant before:\n"
         f"{past}\n\nNow they need this tool:\n"
         f"{json_text({'name': tool.name, 'description': tool.description, 'parameters': tool.parameters})}\n\n"
@@ -50,15 +62,6 @@ def instruction_request(plan: Plan, history: History, market: Market) -> ChatReq
         "tools of the same purpose. Answer with JSON only: "
         '{"instruction": "...", "arguments": {...}, "accepted": [{"argument": "...", "value": ..., '
         '"origin": "instruction" or "history" or "documentation"}, ...]}'
-    )
-    payload = InstructionPayload(
-        user_id=plan.user_id,
-        tool=tool,
-        siblings=tuple(siblings),
-        earlier=tuple(past_call.call for past_call in history.calls),
-    )
-    return ChatRequest(
-        task="instruction", key=plan.user_id, messages=(Message(role="user", content=text),), payload=payload
     )
 
 

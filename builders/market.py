@@ -33,6 +33,7 @@ class Market:
         rows = {tool.tool.name: row for row, tool in enumerate(tools) if tool.tool.name in self.group_of}
         self.tools = {name: tools[row] for name, row in rows.items()}
         self.names = list(self.tools)
+        self._members = {g.id: {tools[rows[name]].tool.provider: name for name in g.tools} for g in groups}
         self.provider = {name: tool.tool.provider for name, tool in self.tools.items()}
         self.vendor = {tool.tool.provider: tool.source.vendor for tool in self.tools.values()}
         self.category = {tool.tool.provider: tool.tool.category for tool in self.tools.values()}
@@ -61,7 +62,7 @@ class Market:
 
     def members(self, group: str) -> dict[str, str]:
         """Return the tools of a group by provider."""
-        return {self.provider[name]: name for name in self.groups[group].tools}
+        return self._members[group]
 
     def _find_near_groups(self) -> dict[str, list[str]]:
         keys = list(self.groups)

@@ -40,7 +40,7 @@ from .stages import Funnel, StageFile, resumed
 from .taste import shown_taste
 from .understanding import attributes_request, example_request, filter_tools, read_attributes, read_example
 
-_CHUNK = 512
+_CHUNK = 4096
 
 STAGES = {
     "understanding": "understood",

@@ -63,10 +63,8 @@ class Taste:
     def answer(self, group: str) -> Cluster:
         """Return which tool of a group the taste asks for, and by what evidence."""
         members = self.market.members(group)
-        evidence = settle({provider: self.standing(provider) for provider in members})
-        return Cluster(group=group) if evidence is None else Cluster(
-            group=group, tool=members[evidence[0]], evidence=evidence[1]
-        )
+        found = settle({provider: self.standing(provider) for provider in members})
+        return Cluster(group=group, tool=members[found[0]], evidence=found[1]) if found else Cluster(group=group)
 
 
 def settle(standings: Mapping[str, int]) -> tuple[str, Evidence] | None:

@@ -5,12 +5,11 @@ First the paper's three filters: deprecated tools, tools with too little documen
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
 
 from jsonschema import Draft202012Validator
+from pydantic import JsonValue
 
 from petoolbench.files import json_text
 from petoolbench.llm import ChatRequest
@@ -72,14 +71,17 @@ def _document(tool: Tool) -> tuple[str, str, str]:
 
 def example_request(entry: CatalogueTool) -> ChatRequest:
     """Ask for an example of a tool's use."""
-    text = (
+    return _request("tool_example", entry.tool, ToolPayload(tool=entry.tool), _example_prompt)
+
+
+def _example_prompt(payload: ToolPayload) -> str:
+    return (
         "Here is the documentation of one tool:\n"
-        f"{_documentation(entry.tool)}\n\n"
+        f"{_documentation(payload.tool)}\n\n"
         "Imagine one concrete situation in which somebody needs it. Write what that person says, in everyday words and "
         "without the tool's or the provider's name, with every value that the call needs, and the arguments of the "
         'call. Answer with JSON only: {"instruction": "...", "arguments": {...}}'
     )
-    return _request("tool_example", entry.tool.name, text, ToolPayload(tool=entry.tool))
 
 
 def read_example(entry: CatalogueTool, text: str) -> ToolExample:
@@ -95,16 +97,20 @@ def read_example(entry: CatalogueTool, text: str) -> ToolExample:
 
 def attributes_request(entry: CatalogueTool, example: ToolExample) -> ChatRequest:
     """Ask for a tool's functionality and its non-functional attributes, told apart by a demonstration."""
-    text = (
+    return _request("tool_attributes", entry.tool, ToolPayload(tool=entry.tool, example=example), _attributes_prompt)
+
+
+def _attributes_prompt(payload: ToolPayload) -> str:
+    used = payload.example.instruction if payload.example else ""
+    return (
         "Split the documentation of a tool into two descriptions. The functionality says what goes in and what comes "
         "out. The non-functional attributes say how it is offered: for whom, at what price, how fresh, how safe.\n"
         "Demonstration. Documentation: 'Tells the tide at a harbour. Free for rescue services, updated each minute.' "
         '→ {"functionality": "Tells the tide at a named harbour.", '
         '"non_functional": "Free for rescue services; updated each minute."}\n\n'
-        f"The documentation:\n{_documentation(entry.tool)}\n"
-        f"Somebody used it for this: {example.instruction}\n\nAnswer with JSON of the demonstration's form only."
+        f"The documentation:\n{_documentation(payload.tool)}\n"
+        f"Somebody used it for this: {used}\n\nAnswer with JSON of the demonstration's form only."
     )
-    return _request("tool_attributes", entry.tool.name, text, ToolPayload(tool=entry.tool, example=example))
 
 
 def read_attributes(entry: CatalogueTool, example: ToolExample, text: str) -> UnderstoodTool:
@@ -128,20 +134,26 @@ def check_arguments(tool: Tool, arguments: dict[str, object]) -> None:
     Raises:
         ReplyError: They break it, or name a parameter that is not there.
     """
-    error = next(_validator(json_text(tool.parameters)).iter_errors(arguments), None)
+    error = next(_validator(tool.parameters).iter_errors(arguments), None)
     if error is not None:
         raise ReplyError(f"arguments of {tool.name} break its schema: {error.message}")
 
 
-@lru_cache(maxsize=1 << 14)
-def _validator(schema: str) -> Draft202012Validator:
-    return Draft202012Validator({**json.loads(schema), "additionalProperties": False})
+def _validator(schema: dict[str, JsonValue]) -> Draft202012Validator:
+    """Return the validator of a schema; those of schemas that are still in use are kept."""
+    kept = _VALIDATORS.get(id(schema))
+    if kept is None or kept[0] is not schema:
+        kept = schema, Draft202012Validator({**schema, "additionalProperties": False})
+        _VALIDATORS[id(schema)] = kept
+    return kept[1]
+
+
+_VALIDATORS: dict[int, tuple[dict[str, JsonValue], Draft202012Validator]] = {}
 
 
 def _documentation(tool: Tool) -> str:
     return json_text({"name": tool.name, "description": tool.description, "parameters": tool.parameters})
 
 
-def _request(task: str, key: str, text: str, payload: Record) -> ChatRequest:
-    return ChatRequest(task=task, key=key, messages=(Message(role="user", content=text),), payload=payload)
-
+def _request(task: str, tool: Tool, payload: ToolPayload, prompt: Callable[[ToolPayload], str]) -> ChatRequest:
+    return ChatRequest(task, tool.name, payload, lambda: (Message(role="user", content=prompt(payload)),))

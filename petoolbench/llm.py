@@ -6,21 +6,24 @@ payload (``builders.offline``) is a provider like any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
-
-from pydantic import SerializeAsAny
 
 from .schema import Message, Record
 
 
-class ChatRequest(Record):
-    """One request: ``task`` names the kind of work, ``key`` what it is about; together they are unique in a run."""
+@dataclass(frozen=True)
+class ChatRequest:
+    """One request: ``task`` names the kind of work, ``key`` what it is about; together they are unique in a run.
+
+    ``render`` makes the messages; a model that works from the payload never calls it.
+    """
 
     task: str
     key: str
-    messages: tuple[Message, ...]
-    payload: SerializeAsAny[Record]
+    payload: Record
+    render: Callable[[], tuple[Message, ...]]
 
 
 class ChatReply(Record):

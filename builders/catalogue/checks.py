@@ -184,6 +184,8 @@ def _parameter(parameter: Parameter, pools: Mapping[str, Pool]) -> Iterator[str]
         yield f"{len(parameter.enum)} enum values; 2 to 8 are needed"
     if parameter.values is not None:
         yield from _value_problems(parameter, parameter.values)
+        if pool in GENERATORS and parameter.type == "array":
+            yield f"an array cannot be drawn from the made pool {pool!r}"
     if parameter.type == "array" and (parameter.count is None or not 1 <= parameter.count[0] <= parameter.count[1]):
         yield "an array needs count: [least, most]"
     if parameter.default is not None and not _fits(parameter, parameter.default):
@@ -256,8 +258,11 @@ def _phrasing(
         return
     if bare := set(required) & set(variant.optional):
         yield f"optional {', '.join(sorted(bare))} stands outside brackets"
-    if len(set(required) | set(optional)) < len(set(required)) + len(set(optional)):
+    if set(required) & set(optional):
         yield "a parameter is both inside and outside brackets"
+    for part in phrasing.parts:
+        if part.optional and len(part.parameters()) > len(set(part.parameters())):
+            yield "a bracket sets a parameter twice"
     for fixed in phrasing.fixed():
         yield from _fixed(fixed.parameter, fixed.value, functionality.parameters[fixed.parameter])
     for name in {name for part in phrasing.parts for name in part.parameters()}:

@@ -20,6 +20,8 @@ from .records import Category, Parameter, Pool
 from .values import Draws, Row, is_date
 
 _OPTIONAL_SHARE = 0.5
+_NAME_FIELDS = ("name", "title")
+"""The fields of a pool whose values read as names, so that 'the same one as last time' can stand for them."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,11 @@ class OwnCatalogue:
         for name in phrasing.required():
             parameter = group.parameters[name]
             slot, _, field = (parameter.source or "").partition(".")
-            pool = group.pools.get(slot)
-            if pool is None or not pool.again or parameter.type == "array" or f"{{{name}}}" not in phrasing.text:
+            pool = group.pools.get(slot) if field in _NAME_FIELDS else None
+            alone = _slots(group, phrasing).count(slot) == 1
+            if pool is None or not pool.again or not alone or parameter.type == "array":
+                continue
+            if f"{{{name}}}" not in phrasing.text:
                 continue
             row = self._latest_row(slot, field, pool, earlier)
             if row is not None:
@@ -124,6 +129,12 @@ class OwnCatalogue:
             rows = [row for row in pool.rows if row[field] == call.arguments[shown[0]]]
             return rows[0] if len(rows) == 1 else None
         return None
+
+
+def _slots(group: _Group, phrasing: Phrasing) -> list[str]:
+    """Return the pool rows, by slot, that the parameters of a phrasing are taken from."""
+    names = (*phrasing.required(), *phrasing.optional())
+    return [(group.parameters[name].source or "").partition(".")[0].partition(":")[0] for name in names]
 
 
 def catalogue_tools(catalogue: OwnCatalogue) -> Iterator[CatalogueTool]:

@@ -99,7 +99,8 @@ class Draws:
         if pool in GENERATORS:
             return GENERATORS[pool](self.random)
         taken = [row for other, row in self.rows.items() if other.partition(":")[0] == pool]
-        return self.random.choice([row for row in self.pools[pool].rows if row not in taken])
+        rows = self.pools[pool].rows
+        return self.random.choice([row for row in rows if row not in taken] if taken else rows)
 
 
 def is_date(source: str) -> bool:
