@@ -55,7 +55,7 @@ every instance.
 Other columns: `history` (oldest first), `candidates` (parameters as JSON Schema text), `reference` (the call, the
 group, and for each argument where its value stands: instruction, history or documentation), `functionality`,
 `functionality_seen` (whether training instances ask for it too; half of the test's functionalities occur nowhere in
-training), `provenance.details` (JSON: group, decoy groups, register).
+training), `provenance.details` (JSON: group, register).
 
 ## How it was made
 

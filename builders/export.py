@@ -103,17 +103,13 @@ def _instance(
         functionality_seen=plan.functionality_seen,
         evidence=plan.target.evidence,
         provenance=Provenance(
-            source=build.config.name, record=plan.user_id, details=json_text(_details(plan, request, candidates))
+            source=build.config.name, record=plan.user_id, details=json_text(_details(plan, request))
         ),
     )
 
 
-def _details(plan: Plan, request: FinalRequest, candidates: CandidateList) -> dict[str, Any]:
-    details: dict[str, Any] = {
-        "group": plan.target.group,
-        "decoy_groups": candidates.decoy_groups,
-        "register": request.speech,
-    }
+def _details(plan: Plan, request: FinalRequest) -> dict[str, Any]:
+    details: dict[str, Any] = {"group": plan.target.group, "register": request.speech}
     return details if plan.taste is None else {**details, "taste": plan.taste}
 
 

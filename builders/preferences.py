@@ -34,12 +34,16 @@ _SIBLING_SHARE = 0.6
 
 @dataclass
 class _Frame:
-    """What a plan is made within: ``closed`` are the target's group and its neighbours, kept out of the history."""
+    """What a plan is made within: ``closed`` are the target's group and its neighbours, kept out of the history.
+
+    ``length`` is the number of interactions wanted; a history is longer only where its evidence needs it.
+    """
 
     market: Market
     allowed: frozenset[str]
     closed: list[str]
     kinds: Mapping[Evidence, float]
+    length: int
     rng: random.Random
 
     def shown_tools(self, provider: str) -> list[str]:
@@ -75,12 +79,12 @@ def make_plan(
         UnsettledError: No attempt gave a taste that settles the target.
     """
     rng = random.Random(f"{ticket.seed}/plan")
-    frame = _Frame(market, allowed, [ticket.group], sample.evidence, rng)
+    frame = _Frame(market, allowed, [ticket.group], sample.evidence, rng.randint(*config.history_length), rng)
     for kind in _kinds(sample.evidence, rng):
         for _ in range(_ATTEMPTS):
             taste = _target_taste(frame, ticket, kind, sample)
             if taste is not None:
-                return _plan(frame, ticket, sample, config, kind, taste)
+                return _plan(frame, ticket, sample, kind, taste)
     raise UnsettledError("no taste settles the target group")
 
 
@@ -122,11 +126,15 @@ def _settled(
 def _holds(frame: _Frame, taste: Taste, wanted: Iterable[Cluster]) -> bool:
     """Return whether a taste can be shown, contradicts nothing and gives every wanted answer."""
     return (
-        len(taste.liked) + len(taste.disliked) <= _MOST_PROVIDERS
+        _size(taste) <= _MOST_PROVIDERS
         and taste.consistent()
         and all(frame.can_show(provider) for provider in (*taste.liked, *taste.disliked))
         and all(taste.answer(cluster.group) == cluster for cluster in wanted)
     )
+
+
+def _size(taste: Taste) -> int:
+    return len(taste.liked) + len(taste.disliked)
 
 
 def _with_successors(frame: _Frame, taste: Taste, wanted: Sequence[Cluster]) -> Taste | None:
@@ -148,9 +156,7 @@ def _with_successors(frame: _Frame, taste: Taste, wanted: Sequence[Cluster]) -> 
     return taste
 
 
-def _plan(
-    frame: _Frame, ticket: Ticket, sample: SampleConfig, config: BuildConfig, kind: Evidence, taste: Taste
-) -> Plan:
+def _plan(frame: _Frame, ticket: Ticket, sample: SampleConfig, kind: Evidence, taste: Taste) -> Plan:
     settled = [Cluster(group=ticket.group, tool=ticket.tool, evidence=kind)]
     taste = _settle_neighbours(frame, taste, settled, ticket)
     taste = _add_near_tools(frame, taste, settled, ticket.tool)
@@ -169,7 +175,7 @@ def _plan(
             preferred=tuple(preferred),
             non_preferred=tuple(_non_preferred_tools(frame, taste, preferred)),
         ),
-        length=frame.rng.randint(*config.history_length),
+        length=frame.length,
         functionality_seen=ticket.functionality_seen,
     )
 
@@ -246,7 +252,7 @@ def _add_near_tools(frame: _Frame, taste: Taste, settled: Sequence[Cluster], gol
     fresh = list(dict.fromkeys(market.provider[name] for name in near if market.group_of[name] not in frame.closed))
     added = 0
     for provider in fresh:
-        if added == RETRIEVED_TOOLS:
+        if added == RETRIEVED_TOOLS or _size(taste) >= frame.length:
             break
         if taste.standing(provider) != 0:
             continue
@@ -267,7 +273,9 @@ def _add_disliked(frame: _Frame, taste: Taste, settled: Sequence[Cluster]) -> Ta
     wanted = frame.rng.randint(1, _NOISE_DISLIKED)
     for group in groups:
         options = [provider for provider in market.members(group) if taste.standing(provider) == 0]
-        if wanted == 0 or not options:
+        if wanted == 0 or _size(taste) >= frame.length:
+            break
+        if not options:
             continue
         found = taste.extended(disliked=[frame.rng.choice(options)])
         if _holds(frame, found, settled) and _with_successors(frame, found, settled) == found:

@@ -49,8 +49,9 @@ def _configs() -> list[PEToolBenchConfig]:
 
 class PEToolBench(datasets.ArrowBasedBuilder):  # type: ignore[misc]
     """The configs ``preferred_only``, ``rating_integrated``, ``chronological``, ``all``, ``attribute_transfer`` and
-    ``tools`` give the shipped data; ``official_<setting>`` reads the published files given as ``data_files``, or fetches the published
-    test file from the Hub. Published test, SFT and DPO files become the splits ``test``, ``train`` and ``dpo``.
+    ``tools`` give the shipped data; ``official_<setting>`` reads the published files given as ``data_files``, or
+    fetches the published test file from the Hub. Published test, SFT and DPO files become the splits ``test``,
+    ``train`` and ``dpo``.
     """
 
     BUILDER_CONFIG_CLASS = PEToolBenchConfig

@@ -44,7 +44,7 @@ TOOLS_SPLIT = "train"
 ALL_CONFIG = "all"
 ATTRIBUTE_CONFIG = "attribute_transfer"
 
-_ROWS_PER_GROUP = 1_000
+_ROWS_PER_GROUP = 10_000
 _ROWS_PER_BATCH = 128
 _DICTIONARY_BYTES = 16 << 20
 
@@ -153,7 +153,7 @@ def write_dataset(
 
 def card_configs(splits: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
     """Return the card's ``configs``: the settings and others by name, ``all`` over the settings, and ``tools``."""
-    names = [*(setting for setting in SETTINGS if setting in splits), *(name for name in splits if name not in SETTINGS)]
+    names = [*(name for name in SETTINGS if name in splits), *(name for name in splits if name not in SETTINGS)]
     configs: list[dict[str, Any]] = [
         {"config_name": name, "data_files": [_pattern(split, [name]) for split in splits[name]]} for name in names
     ]

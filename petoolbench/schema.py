@@ -161,7 +161,8 @@ class Instance(Record):
     """One task: an instruction, the user's history, candidate tools and the reference.
 
     ``functionality`` names the group of requests that share a solution; intervals are clustered by it.
-    ``functionality_seen`` says whether training instances ask for it too (None: unknown). ``rejected`` holds calls that a preference data set marks as worse than the reference.
+    ``functionality_seen`` says whether training instances ask for it too (None: unknown). ``rejected`` holds calls
+    that a preference data set marks as worse than the reference.
     """
 
     id: str

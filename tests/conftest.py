@@ -18,7 +18,7 @@ from hypothesis import settings  # noqa: E402
 
 from petoolbench.folders import open_dataset  # noqa: E402
 from petoolbench.official import read_published  # noqa: E402
-from petoolbench.schema import SETTINGS  # noqa: E402
+from tests.handwritten import write_handwritten  # noqa: E402
 
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=2_000)
@@ -49,10 +49,18 @@ def official_instances(official_file):
 
 
 @pytest.fixture(scope="session")
-def shipped_instances():
-    """All instances of the shipped data set."""
-    data = open_dataset("petoolbench")
-    return [entry for setting in SETTINGS for split in data.splits(setting) for entry in data.instances(setting, split)]
+def small_data(tmp_path_factory) -> Path:
+    """The hand-written data set as a dataset folder: 15 test and 5 training instances a setting."""
+    folder = tmp_path_factory.mktemp("handwritten")
+    write_handwritten(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_instances(small_data):
+    """All instances of the hand-written data set."""
+    data = open_dataset(str(small_data))
+    return [entry for split in data.splits("all") for entry in data.instances("all", split)]
 
 
 def published_tool(name, required=(), optional=()):

@@ -17,14 +17,15 @@ pytestmark = pytest.mark.slow
 USE = """
 import petoolbench, evaluate, sys
 from datasets import load_dataset
+from petoolbench.folders import open_dataset
 assert "site-packages" in petoolbench.__file__, petoolbench.__file__
 ds = load_dataset("petoolbench", "chronological", split="test")
 acc = evaluate.load("pt_tool_acc")
 texts = ['{"tool_name": %s, "parameters": {}}' % __import__("json").dumps(row["name"]) for row in ds["reference"]]
 found = acc.compute(predictions=texts, references=ds["reference"])
 assert found["pt_tool_acc"] == 1 and found["scored"] == len(ds) >= 10, found
-for name in ("preferred_only", "rating_integrated", "all", "tools"):
-    assert len(load_dataset("petoolbench", name)) > 0
+for name, splits in open_dataset("petoolbench").files.items():
+    assert set(load_dataset("petoolbench", name)) == set(splits), name
 assert "torch" not in sys.modules
 print("used")
 """

@@ -180,12 +180,12 @@ def _parameter(parameter: Parameter, pools: Mapping[str, Pool]) -> Iterator[str]
             yield f"pool {pool} has no field {field!r}"
         if pool not in pools and pool not in GENERATORS:
             yield f"unknown pool {pool!r}"
+        if pool in GENERATORS and parameter.type == "array":
+            yield f"an array cannot be drawn from the made pool {pool!r}"
     if parameter.enum is not None and not 2 <= len(parameter.enum) <= 8:
         yield f"{len(parameter.enum)} enum values; 2 to 8 are needed"
     if parameter.values is not None:
         yield from _value_problems(parameter, parameter.values)
-        if pool in GENERATORS and parameter.type == "array":
-            yield f"an array cannot be drawn from the made pool {pool!r}"
     if parameter.type == "array" and (parameter.count is None or not 1 <= parameter.count[0] <= parameter.count[1]):
         yield "an array needs count: [least, most]"
     if parameter.default is not None and not _fits(parameter, parameter.default):

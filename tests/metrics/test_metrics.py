@@ -23,8 +23,8 @@ NAMES = ("pt_tool_acc", "pt_param_acc", "pt_joint_acc", "pt_call_errors")
 
 
 @pytest.fixture(scope="module")
-def references():
-    return load_dataset("petoolbench", "chronological", split="test")["reference"]
+def references(small_data):
+    return load_dataset(str(small_data), "chronological", split="test")["reference"]
 
 
 @pytest.fixture(scope="module")

@@ -144,12 +144,12 @@ def test_convert_below_a_file(tmp_path, capsys, published_file):
     _fails(capsys, ["convert", published_file, "--out", tmp_path / "file" / "out"], "cannot be written")
 
 
-def test_an_unwritable_place(tmp_path, capsys, published_file):
+def test_an_unwritable_place(tmp_path, capsys, published_file, small_data):
     place = Path("/proc") if os.geteuid() == 0 else tmp_path / "locked"
     if os.geteuid():
         place.mkdir(mode=0o500)
     _fails(capsys, ["convert", published_file, "--out", place / "out"], "cannot be written")
-    _fails(capsys, ["predict", "--agent", "random", "--out", place / "out"], "cannot be written")
+    _fails(capsys, _predict(tmp_path, small_data, out=place / "out"), "cannot be written")
 
 
 @pytest.fixture
@@ -159,8 +159,8 @@ def data(tmp_path, published_file):
     return tmp_path / "data"
 
 
-def _predict(tmp_path, **options):
-    values = {"data": "petoolbench", "config": "all", "agent": "random", "out": tmp_path / "run", **options}
+def _predict(tmp_path, data, **options):
+    values = {"data": data, "config": "all", "agent": "random", "out": tmp_path / "run", **options}
     return ["predict", *(part for key, value in values.items() for part in (f"--{key}", value))]
 
 
@@ -176,18 +176,18 @@ def _predict(tmp_path, **options):
         ({"data": "someone/nothing-there"}, ["someone/nothing-there", "Hub"]),
     ],
 )
-def test_predict(tmp_path, capsys, options, words):
-    _fails(capsys, _predict(tmp_path, **options), *words)
+def test_predict(tmp_path, capsys, small_data, options, words):
+    _fails(capsys, _predict(tmp_path, **{"data": small_data, **options}), *words)
     assert not (tmp_path / "run").exists()
 
 
 def test_predict_on_an_unconverted_file(tmp_path, capsys, published_file):
-    _fails(capsys, _predict(tmp_path, data=published_file), "is a file", "convert")
+    _fails(capsys, _predict(tmp_path, published_file), "is a file", "convert")
 
 
 def test_predict_on_a_folder_without_a_card(tmp_path, capsys):
     (tmp_path / "bare").mkdir()
-    _fails(capsys, _predict(tmp_path, data=tmp_path / "bare"), "no README.md")
+    _fails(capsys, _predict(tmp_path, tmp_path / "bare"), "no README.md")
 
 
 @pytest.mark.parametrize(
@@ -201,18 +201,18 @@ def test_predict_on_a_folder_without_a_card(tmp_path, capsys):
 )
 def test_predict_on_a_folder_with_a_broken_card(data, tmp_path, capsys, card, words):
     (data / "README.md").write_text(card)
-    _fails(capsys, _predict(tmp_path, data=data), "README.md", *words)
+    _fails(capsys, _predict(tmp_path, data), "README.md", *words)
 
 
 def test_predict_without_a_data_file(data, tmp_path, capsys):
     next(data.rglob("chronological/*.parquet")).unlink()
-    _fails(capsys, _predict(tmp_path, data=data), "data/chronological/test-*.parquet")
+    _fails(capsys, _predict(tmp_path, data), "data/chronological/test-*.parquet")
 
 
 def test_predict_on_a_damaged_data_file(data, tmp_path, capsys):
     path = next(data.rglob("chronological/*.parquet"))
     path.write_bytes(path.read_bytes()[:200])
-    _fails(capsys, _predict(tmp_path, data=data), "parquet", path.name)
+    _fails(capsys, _predict(tmp_path, data), "parquet", path.name)
     assert not (tmp_path / "run").exists()
 
 
@@ -229,7 +229,7 @@ def test_predict_on_a_damaged_data_file(data, tmp_path, capsys):
 def test_predict_on_foreign_or_broken_columns(data, tmp_path, capsys, change, words):
     path = next(data.rglob("chronological/*.parquet"))
     pq.write_table(change(pq.read_table(path)), path)
-    _fails(capsys, _predict(tmp_path, data=data, config="chronological"), path.name, *words)
+    _fails(capsys, _predict(tmp_path, data, config="chronological"), path.name, *words)
     assert not (tmp_path / "run").exists()
 
 
@@ -240,9 +240,9 @@ def _with_arguments(table, text):
 
 
 @pytest.fixture
-def run(tmp_path):
-    """A finished run on the shipped data."""
-    assert main([str(part) for part in _predict(tmp_path, agent="lexical")] + ["--quiet"]) == 0
+def run(tmp_path, small_data):
+    """A finished run on the hand-written data."""
+    assert main([str(part) for part in _predict(tmp_path, small_data, agent="lexical")] + ["--quiet"]) == 0
     return tmp_path / "run"
 
 
@@ -253,21 +253,21 @@ def run(tmp_path):
         ({"config": "chronological"}, ["another config"]),
     ],
 )
-def test_predict_into_another_run(tmp_path, capsys, run, options, words):
+def test_predict_into_another_run(tmp_path, capsys, small_data, run, options, words):
     before = (run / "predictions.jsonl").read_bytes()
-    _fails(capsys, _predict(tmp_path, **{"agent": "lexical", **options}), *words)
+    _fails(capsys, _predict(tmp_path, small_data, **{"agent": "lexical", **options}), *words)
     assert (run / "predictions.jsonl").read_bytes() == before
 
 
-def test_predict_into_a_foreign_folder(tmp_path, capsys):
+def test_predict_into_a_foreign_folder(tmp_path, capsys, small_data):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "predictions.jsonl").write_text("{}\n")
-    _fails(capsys, _predict(tmp_path), "no manifest.json", "another folder")
+    _fails(capsys, _predict(tmp_path, small_data), "no manifest.json", "another folder")
 
 
-def test_predict_onto_a_file(tmp_path, capsys):
+def test_predict_onto_a_file(tmp_path, capsys, small_data):
     (tmp_path / "run").write_text("keep")
-    _fails(capsys, _predict(tmp_path), "is a file")
+    _fails(capsys, _predict(tmp_path, small_data), "is a file")
 
 
 @pytest.mark.parametrize("command", ["score", "report"])

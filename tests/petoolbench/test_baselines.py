@@ -29,37 +29,37 @@ def _tool(properties, required=(), endpoint="find", description=""):
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_an_agent_repeats_itself_and_stays_among_the_candidates(name, shipped_instances):
-    for instance in shipped_instances:
+def test_an_agent_repeats_itself_and_stays_among_the_candidates(name, small_instances):
+    for instance in small_instances:
         call = AGENTS[name].call(instance, seed=3)
         assert call == AGENTS[name].call(instance, seed=3)
         assert call.name in {tool.name for tool in instance.candidates}
 
 
 @pytest.mark.parametrize("name", [name for name, agent in AGENTS.items() if not agent.oracle])
-def test_only_oracles_read_the_reference(name, shipped_instances):
-    for instance in shipped_instances:
+def test_only_oracles_read_the_reference(name, small_instances):
+    for instance in small_instances:
         blank = instance.reference.model_copy(update={"name": "?", "arguments": {}, "group": (), "accepted": ()})
         hidden = instance.model_copy(update={"reference": blank, "evidence": None, "functionality": "?"})
         assert AGENTS[name].call(hidden) == AGENTS[name].call(instance)
 
 
-def test_the_query_free_rule_never_reads_the_query(shipped_instances):
+def test_the_query_free_rule_never_reads_the_query(small_instances):
     agent = AGENTS["nearest-to-disliked"]
-    for instance in shipped_instances:
+    for instance in small_instances:
         mute = instance.model_copy(update={"instruction": "."})
         assert agent.call(mute).name == agent.call(instance).name
 
 
 @pytest.mark.parametrize("name", ["lexical", "random", "random-in-group"])
-def test_agents_without_memory_never_read_the_history(name, shipped_instances):
-    for instance in shipped_instances:
+def test_agents_without_memory_never_read_the_history(name, small_instances):
+    for instance in small_instances:
         assert AGENTS[name].call(instance.model_copy(update={"history": ()})) == AGENTS[name].call(instance)
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_agents_answer_without_any_history(name, shipped_instances):
-    instance = shipped_instances[0].model_copy(update={"history": ()})
+def test_agents_answer_without_any_history(name, small_instances):
+    instance = small_instances[0].model_copy(update={"history": ()})
     assert AGENTS[name].call(instance).name
 
 

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 ORDER = [
     "version", "errors", "schema", "names", "files", "features", "published_prompt", "official", "folders", "dataset",
     "convert", "prompts", "tolerant_json", "parsing", "published_rule", "scoring", "statistics", "metric",
-    "metric_modules", "filling", "baselines", "predict", "results", "figures", "report", "console", "__init__",
+    "metric_modules", "filling", "baselines", "llm", "predict", "results", "figures", "report", "console", "__init__",
     "__main__",
 ]  # fmt: skip
 HEAVY = ("torch", "transformers", "trl", "peft", "openai", "evaluate", "matplotlib", "jinja2", "sklearn", "scipy")

@@ -52,8 +52,8 @@ def test_paper_style_of_the_real_files(official_entries, official_instances):
         assert text == official_entries[index // 3][columns[instance.setting]]
 
 
-def test_own_wording_shows_history_candidates_and_form(shipped_instances):
-    for instance in shipped_instances:
+def test_own_wording_shows_history_candidates_and_form(small_instances):
+    for instance in small_instances:
         text = render_prompt(instance).messages[0]["content"]
         assert all(
             past.call.name in text and json.dumps(past.instruction, ensure_ascii=False) in text
@@ -67,8 +67,8 @@ def test_own_wording_shows_history_candidates_and_form(shipped_instances):
         assert "functionality" not in text
 
 
-def test_native_style_is_a_valid_conversation(shipped_instances):
-    for instance in shipped_instances:
+def test_native_style_is_a_valid_conversation(small_instances):
+    for instance in small_instances:
         prompt = render_prompt(instance, "native")
         names = [tool["function"]["name"] for tool in prompt.tools]
         assert len(set(names)) == len(instance.candidates)
@@ -79,8 +79,8 @@ def test_native_style_is_a_valid_conversation(shipped_instances):
             assert read_native_calls(message["tool_calls"], prompt.names) == (past.call,)
 
 
-def test_gold_survives_both_styles(shipped_instances):
-    for instance in shipped_instances:
+def test_gold_survives_both_styles(small_instances):
+    for instance in small_instances:
         gold = _gold(instance)
         names = render_prompt(instance, "native").names
         native = read_native_calls([native_call(gold, names)], names)
@@ -95,8 +95,8 @@ def test_gold_of_the_real_files_survives_the_native_style(official_instances):
 
 
 @pytest.mark.parametrize("style", PROMPT_STYLES)
-def test_history_off(shipped_instances, style):
-    instance = shipped_instances[0]
+def test_history_off(small_instances, style):
+    instance = small_instances[0]
     prompt = render_prompt(instance, style, history=False)
     assert (prompt.kept, prompt.dropped) == (0, len(instance.history))
     text = json.dumps(prompt.messages, ensure_ascii=False)
@@ -114,8 +114,8 @@ def test_history_off_on_published_data(published):
 
 @pytest.mark.parametrize("style", PROMPT_STYLES)
 @pytest.mark.parametrize("most", [0, 1, 3, 99])
-def test_the_latest_interactions_stay(shipped_instances, style, most):
-    instance = shipped_instances[0]
+def test_the_latest_interactions_stay(small_instances, style, most):
+    instance = small_instances[0]
     prompt = render_prompt(instance, style, max_interactions=most)
     kept = min(most, len(instance.history))
     assert (prompt.kept, prompt.dropped) == (kept, len(instance.history) - kept)
@@ -125,8 +125,8 @@ def test_the_latest_interactions_stay(shipped_instances, style, most):
 
 
 @pytest.mark.parametrize("style", PROMPT_STYLES)
-def test_a_budget_drops_only_the_oldest(shipped_instances, style):
-    for instance in shipped_instances[:20]:
+def test_a_budget_drops_only_the_oldest(small_instances, style):
+    for instance in small_instances[:20]:
         sizes = [_words(render_prompt(instance, style, max_interactions=k)) for k in range(len(instance.history) + 1)]
         for keep, size in enumerate(sizes):
             prompt = render_prompt(instance, style, max_tokens=size, count_tokens=_words)
@@ -137,11 +137,11 @@ def test_a_budget_drops_only_the_oldest(shipped_instances, style):
             assert all(tool.description[:20] in text for tool in instance.candidates)
 
 
-def test_a_budget_below_the_candidates_is_refused(shipped_instances):
+def test_a_budget_below_the_candidates_is_refused(small_instances):
     with pytest.raises(PromptError, match="raise the budget"):
-        render_prompt(shipped_instances[0], max_tokens=10, count_tokens=_words)
+        render_prompt(small_instances[0], max_tokens=10, count_tokens=_words)
     with pytest.raises(ValueError, match="count_tokens"):
-        render_prompt(shipped_instances[0], max_tokens=10)
+        render_prompt(small_instances[0], max_tokens=10)
 
 
 def test_a_verbatim_prompt_is_not_cut(published):
@@ -153,9 +153,29 @@ def test_a_verbatim_prompt_is_not_cut(published):
 
 
 @pytest.mark.parametrize("style", PROMPT_STYLES)
-def test_a_profile_is_shown(shipped_instances, style):
-    instance = shipped_instances[0].model_copy(update={"profile": UserProfile(attributes={"diet": "vegan"})})
+def test_a_profile_is_shown(small_instances, style):
+    instance = small_instances[0].model_copy(update={"profile": UserProfile(attributes={"diet": "vegan"})})
     assert '{"diet": "vegan"}' in render_prompt(instance, style).messages[0]["content"]
+
+
+@pytest.mark.parametrize("style", PROMPT_STYLES)
+def test_documentation_of_a_past_call_stands_beside_it(small_instances, style):
+    instance = small_instances[0]
+    past = instance.history[1].model_copy(update={"documentation": 'Tides, of "Föhn & Co."'})
+    history = (instance.history[0], past, *instance.history[2:])
+    shown = render_prompt(instance.model_copy(update={"history": history}), style).messages
+    entries = _paper_history(shown) if style == "paper" else _native_results(shown)
+    assert [entry.get("tool_description") for entry in entries] == [entry.documentation for entry in history]
+    assert "tool_description" not in json.dumps(render_prompt(instance, style).messages)
+
+
+def _paper_history(messages):
+    lines = messages[0]["content"].splitlines()
+    return [json.loads(line) for line in lines if line.startswith('{"instruction"')]
+
+
+def _native_results(messages):
+    return [json.loads(message["content"]) for message in messages if message["role"] == "tool"]
 
 
 def test_alike_names_stay_apart():

@@ -16,17 +16,17 @@ DRIVER = shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Three runs on the shipped data: one rule with and without history, and one with hostile answers."""
+def runs(tmp_path_factory, small_data):
+    """Three runs on the hand-written data: one rule with and without history, and one with hostile answers."""
     folder = tmp_path_factory.mktemp("runs")
-    data = open_dataset("petoolbench")
+    data = open_dataset(str(small_data))
     for name, agent, history in (
         ("liked", "liked-minus-disliked", True),
         ("liked-no-history", "liked-minus-disliked", False),
         ("hostile", "lexical", True),
     ):
         spec = run_spec(data, "all", "test", agent, history=history)
-        predict(data, "petoolbench", spec, folder / name)
+        predict(data, str(small_data), spec, folder / name)
     _make_hostile(folder / "hostile" / "predictions.jsonl")
     return [folder / "liked", folder / "liked-no-history", folder / "hostile"]
 
@@ -148,13 +148,13 @@ def test_the_browser_shows_tables_and_pictures(page):
     assert errors == []
 
 
-def test_single_instances_can_be_browsed(page):
+def test_single_instances_can_be_browsed(page, small_data):
     assert _texts(page, "#count") == ["45 instances"]
     _choose(page, "setting", "rating_integrated")
     assert _texts(page, "#count") == ["15 instances"]
     assert len(_texts(page, "#list button")) == 15
     page.execute_script("document.querySelectorAll('#list button')[3].click()")
-    instance = list(open_dataset("petoolbench").instances("rating_integrated", "test"))[3]
+    instance = list(open_dataset(str(small_data)).instances("rating_integrated", "test"))[3]
     detail = _texts(page, "#detail")[0]
     assert instance.instruction in detail
     assert instance.id in detail
@@ -164,14 +164,14 @@ def test_single_instances_can_be_browsed(page):
     assert len(_texts(page, "#detail .answer")) == 3
 
 
-def test_the_search_and_the_verdicts_filter(page):
+def test_the_search_and_the_verdicts_filter(page, small_data):
     from selenium.webdriver.common.by import By
 
     _choose(page, "run", "2")
     _choose(page, "verdict", "unscored")
     assert _texts(page, "#count") == ["1 instances"]
     _choose(page, "verdict", "")
-    instance = next(open_dataset("petoolbench").instances("chronological", "test"))
+    instance = next(open_dataset(str(small_data)).instances("chronological", "test"))
     page.find_element(By.ID, "search").send_keys(instance.instruction)
     assert _texts(page, "#list button") == [
         f"{instance.instruction}chronological · " + _texts(page, "#list button")[0].split(" · ")[1]

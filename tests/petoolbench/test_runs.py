@@ -17,11 +17,17 @@ from petoolbench.schema import SETTINGS, Prediction
 from petoolbench.scoring import SCORING_VERSION, gold_prediction
 
 
-def _run(folder, agent="lexical", **options):
-    data = open_dataset("petoolbench")
-    spec = run_spec(data, "all", "test", agent, **options)
-    predict(data, "petoolbench", spec, folder)
-    return folder
+@pytest.fixture
+def make_run(tmp_path, small_data):
+    """A function that makes a run on the hand-written data, in a folder of the name given to it."""
+
+    def make(name, agent="lexical", **options):
+        data = open_dataset(str(small_data))
+        spec = run_spec(data, "all", "test", agent, **options)
+        predict(data, str(small_data), spec, tmp_path / name)
+        return tmp_path / name
+
+    return make
 
 
 def _write_predictions(folder, predictions):
@@ -55,8 +61,9 @@ def test_the_whole_way_on_the_real_file(tmp_path, official_file):
     assert summary["settings"]["rating_integrated"]["tool_accuracy"]["value"] > 0.75
 
 
-def test_quiet_keeps_notes_away(tmp_path, capsys):
-    assert main(["predict", "--agent", "random", "--out", str(tmp_path / "x"), "--quiet"]) == 0
+def test_quiet_keeps_notes_away(tmp_path, small_data, capsys):
+    arguments = ["--data", str(small_data), "--agent", "random", "--out", str(tmp_path / "x")]
+    assert main(["predict", *arguments, "--quiet"]) == 0
     assert capsys.readouterr().err == ""
 
 
@@ -111,26 +118,26 @@ def test_only_work_of_over_two_seconds_shows_a_bar(pause, mode, bar):
     assert (b"working" in _on_a_terminal("-c", SLOW_WORK, pause, mode)) == bar
 
 
-def test_nothing_moves_where_nobody_watches(tmp_path):
-    command = [sys.executable, "-m", "petoolbench", "score", str(_run(tmp_path / "x"))]
+def test_nothing_moves_where_nobody_watches(make_run):
+    command = [sys.executable, "-m", "petoolbench", "score", str(make_run("x"))]
     shown = subprocess.run(command, capture_output=True, check=True)
     assert b"\x1b[" not in shown.stdout + shown.stderr
 
 
-def test_an_interrupted_run_goes_on(tmp_path):
-    whole = _run(tmp_path / "whole")
-    part = _run(tmp_path / "part")
+def test_an_interrupted_run_goes_on(make_run):
+    whole = make_run("whole")
+    part = make_run("part")
     lines = (whole / "predictions.jsonl").read_bytes().splitlines(keepends=True)
     (part / "predictions.jsonl").write_bytes(b"".join(lines[:10]) + lines[10][:25])
     assert len(read_run(part).predictions) == 10
-    _run(part)
+    make_run("part")
     assert (part / "predictions.jsonl").read_bytes() == b"".join(lines)
 
 
-def test_a_finished_run_is_left_alone(tmp_path):
-    folder = _run(tmp_path / "x")
+def test_a_finished_run_is_left_alone(make_run):
+    folder = make_run("x")
     before = (folder / "predictions.jsonl").read_bytes()
-    _run(folder)
+    make_run("x")
     assert (folder / "predictions.jsonl").read_bytes() == before
 
 
@@ -163,8 +170,8 @@ def test_a_killed_run_goes_on_and_answers_each_instance_once(tmp_path, official_
     assert ids == [instance.id for instance in open_dataset(str(out)).instances("all", "test")]
 
 
-def test_instances_without_an_answer_are_unscored(tmp_path, capsys):
-    folder = _run(tmp_path / "x")
+def test_instances_without_an_answer_are_unscored(make_run, capsys):
+    folder = make_run("x")
     lines = (folder / "predictions.jsonl").read_text().splitlines()
     failed = Prediction(id=json.loads(lines[0])["id"], error="HTTP 500").model_dump_json(exclude_none=True)
     (folder / "predictions.jsonl").write_text("\n".join([failed, *lines[1:30]]) + "\n")
@@ -174,9 +181,9 @@ def test_instances_without_an_answer_are_unscored(tmp_path, capsys):
     assert (numbers["n"], numbers["unscored"], numbers["tool_accuracy"]["n"]) == (45, 16, 29)
 
 
-def test_gold_answers_score_fully(tmp_path):
-    folder = _run(tmp_path / "x")
-    instances = open_dataset("petoolbench").instances("all", "test")
+def test_gold_answers_score_fully(make_run, small_data):
+    folder = make_run("x")
+    instances = open_dataset(str(small_data)).instances("all", "test")
     _write_predictions(folder, [gold_prediction(entry.id, entry.reference) for entry in instances])
     for mode in ("strict", "official"):
         summary = summarise(score_run(folder, mode))
@@ -186,18 +193,18 @@ def test_gold_answers_score_fully(tmp_path):
             assert numbers["errors"]["correct"] == 1
 
 
-def test_averages_by_length_and_evidence_cover_every_instance(tmp_path):
-    summary = summarise(score_run(_run(tmp_path / "x")))
+def test_averages_by_length_and_evidence_cover_every_instance(make_run):
+    summary = summarise(score_run(make_run("x")))
     for setting, numbers in summary["settings"].items():
         assert sum(row["tool_accuracy"]["n"] for row in summary["by_history_length"][setting]) == numbers["n"]
         assert sum(row["n"] for row in summary["by_evidence"][setting].values()) == numbers["n"]
 
 
-def test_hiding_the_history_reaches_the_agent_and_the_summary(tmp_path):
-    shown = score_run(_run(tmp_path / "shown", "liked-minus-disliked"))
-    hidden = score_run(_run(tmp_path / "hidden", "liked-minus-disliked", history=False))
-    short = score_run(_run(tmp_path / "short", "liked-minus-disliked", max_interactions=2))
-    lexical = score_run(_run(tmp_path / "lexical"))
+def test_hiding_the_history_reaches_the_agent_and_the_summary(make_run):
+    shown = score_run(make_run("shown", "liked-minus-disliked"))
+    hidden = score_run(make_run("hidden", "liked-minus-disliked", history=False))
+    short = score_run(make_run("short", "liked-minus-disliked", max_interactions=2))
+    lexical = score_run(make_run("lexical"))
     assert {entry.interactions for entry in hidden.judged} == {0}
     assert {entry.interactions for entry in short.judged} == {2}
     assert [entry.score for entry in hidden.judged] == [entry.score for entry in lexical.judged]
@@ -208,9 +215,15 @@ def test_hiding_the_history_reaches_the_agent_and_the_summary(tmp_path):
     assert all(row["mcnemar_p_holm"] >= row["mcnemar_p"] for row in rows)
 
 
-def test_limit_takes_the_first(tmp_path):
-    scored = score_run(_run(tmp_path / "x", limit=4))
+def test_limit_takes_the_first(make_run):
+    scored = score_run(make_run("x", limit=4))
     assert len(scored.judged) == 4
+
+
+def test_the_shipped_data_is_the_default(tmp_path):
+    assert main(["predict", "--agent", "lexical", "--limit", "5", "--out", str(tmp_path / "x"), "--quiet"]) == 0
+    assert read_run(tmp_path / "x").source == "petoolbench"
+    assert len(score_run(tmp_path / "x").judged) == 5
 
 
 def test_data_may_move(tmp_path, published_file):
@@ -222,9 +235,9 @@ def test_data_may_move(tmp_path, published_file):
 
 
 @pytest.mark.parametrize("name", ["random", "lexical"])
-def test_the_manifest_says_how_it_was_made(tmp_path, name):
-    manifest = json.loads((_run(tmp_path / "x", name, seed=9) / "manifest.json").read_text())
+def test_the_manifest_says_how_it_was_made(make_run, small_data, name):
+    manifest = json.loads((make_run("x", name, seed=9) / "manifest.json").read_text())
     assert manifest["spec"]["agent"] == name
     assert manifest["spec"]["seed"] == 9
-    assert manifest["spec"]["fingerprint"] == open_dataset("petoolbench").fingerprint("all", "test")
+    assert manifest["spec"]["fingerprint"] == open_dataset(str(small_data)).fingerprint("all", "test")
     assert {"petoolbench", "python", "datasets"} <= manifest["versions"].keys()

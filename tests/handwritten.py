@@ -1,6 +1,6 @@
-"""The hand-written stand-in data set: two YAML files → instances, with every rule checked on the way.
+"""The hand-written data set of the tests: two YAML files → a dataset folder, with every rule checked on the way.
 
-The stand-in ships until the synthesis delivers the real data; it is small, and every word of it was written by hand.
+It is small, every word of it was written by hand, and it changes only by hand, so tests may count on what it holds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from jsonschema.exceptions import ValidationError as SchemaError
 
 from petoolbench.errors import InputError
 from petoolbench.files import content_hash, read_bytes
+from petoolbench.folders import write_dataset
 from petoolbench.names import join_tool_name
 from petoolbench.schema import (
     SETTINGS,
@@ -25,14 +26,18 @@ from petoolbench.schema import (
     Interaction,
     Provenance,
     Reference,
-    Setting,
     Tool,
     ToolCall,
 )
 
-FOLDER = Path(__file__).parent / "handwritten"
+FOLDER = Path(__file__).parent / "assets" / "handwritten"
 CANDIDATES = 10
 _SOURCE = "handwritten"
+_CARD = """# The hand-written data of petoolbench's tests
+
+All names of tools, providers and people are invented. Too small to rank models.
+"""
+_CARD_DATA = {"pretty_name": "petoolbench (hand-written)", "license": "apache-2.0", "language": ["en"]}
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,16 @@ class Catalogue:
     def group(self, name: str) -> tuple[str, ...]:
         """Return the names of the tools that do what ``name`` does, it among them."""
         return tuple(other for other, kind in self.functionality.items() if kind == self.functionality[name])
+
+
+def write_handwritten(folder: Path) -> None:
+    """Write the data set into an empty folder; it must exist.
+
+    Raises:
+        InputError: The catalogue or an instance breaks a rule.
+    """
+    catalogue = read_catalogue()
+    write_dataset(folder, read_instances(catalogue), catalogue.tools.values(), _CARD, _CARD_DATA)
 
 
 def read_catalogue(path: Path = FOLDER / "tools.yaml") -> Catalogue:
@@ -73,13 +88,13 @@ def read_catalogue(path: Path = FOLDER / "tools.yaml") -> Catalogue:
 
 def read_instances(
     catalogue: Catalogue, path: Path = FOLDER / "instances.yaml"
-) -> dict[Setting, dict[str, list[Instance]]]:
+) -> dict[str, dict[str, list[Instance]]]:
     """Read the instances, by setting and split.
 
     Raises:
         InputError: An entry names an unknown tool, breaks a schema, or has its gold tool in its own history.
     """
-    found: dict[Setting, dict[str, list[Instance]]] = {setting: {} for setting in SETTINGS}
+    found: dict[str, dict[str, list[Instance]]] = {setting: {} for setting in SETTINGS}
     for index, entry in enumerate(_read_yaml(path)):
         for problem in _problems(entry, catalogue):
             raise InputError(problem, file=path, record=index)
