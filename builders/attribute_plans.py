@@ -18,7 +18,7 @@ from .records import Cluster, PastCall, Plan
 from .replies import UnsettledError
 from .schedule import Ticket
 
-_LIKED, _DISLIKED = (4, 8), (3, 7)
+_LIKED, _DISLIKED = (4, 7), (3, 6)
 _TRIES = 30
 
 
@@ -53,9 +53,7 @@ def make_attribute_plan(market: Market, ticket: Ticket, config: BuildConfig, all
     raise UnsettledError("no attribute tells the gold tool from its siblings")
 
 
-def _neighbours(
-    market: Market, ticket: Ticket, taste: str, allowed: frozenset[str], rng: random.Random
-) -> list[str]:
+def _neighbours(market: Market, ticket: Ticket, taste: str, allowed: frozenset[str], rng: random.Random) -> list[str]:
     """Return groups of the sizes of the decoys, those first in which the taste settles one tool as well.
 
     Among them those come first that share attributes with many of the gold tool's siblings: else an attribute that
@@ -130,10 +128,7 @@ def _usable(
 ) -> bool:
     provider, group = market.provider[name], market.group_of[name]
     return (
-        group in allowed
-        and group not in closed
-        and provider not in barred
-        and market.vendor[provider] not in vendors
+        group in allowed and group not in closed and provider not in barred and market.vendor[provider] not in vendors
     )
 
 

@@ -1,7 +1,7 @@
 """Instance → its candidate tools (paper, section 5.1: the gold group, retrieved tools, random ones).
 
-What is retrieved comes as whole groups where they fit: a group of twins is then no sign of the gold group, because other
-groups stand there complete as well. None of the candidates occurs in the history.
+What is retrieved comes as whole groups, of the sizes that ``compositions`` asks for: a group of twins is then no sign
+of the gold group, because other groups stand there complete as well. None of the candidates occurs in the history.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Retriever:
         self._groups = list(market.groups)
         self._row = {group: row for row, group in enumerate(self._groups)}
 
-    def ranked(self, instruction: Vectors) -> list[str]:
-        """Return all groups, the nearest to an instruction's vector first."""
+    def ranked(self, instruction: Vectors) -> Iterator[str]:
+        """Yield all groups, the nearest to an instruction's vector first."""
         order = np.argsort(-(self._vectors @ instruction), kind="stable")
-        return [self._groups[row] for row in order]
+        yield from (self._groups[row] for row in order)
 
     def similarity(self, group: str, instruction: Vectors) -> float:
         """Return the cosine similarity of a group and an instruction's vector."""
@@ -131,10 +131,10 @@ def _drawn(
             break
         name = rng.choice(market.names)
         group = market.group_of[name]
-        if group in allowed and group not in taken and name not in used:
-            if not _serves_too(group, plan, retriever, market):
-                drawn.append(name)
-                taken.add(group)
+        free = group in allowed and group not in taken and name not in used
+        if free and not _serves_too(group, plan, retriever, market):
+            drawn.append(name)
+            taken.add(group)
     if len(drawn) < count:
         raise UnsettledError("too few tools for the candidates")
     return drawn

@@ -33,7 +33,7 @@ ds = load_dataset("petoolbench", "chronological", split="test")
 |---|---|
 | `preferred_only` | calls that the user was happy with |
 | `rating_integrated` | calls with a rating, 1 liked and 0 disliked |
-| `chronological` | calls in order of time; the user turns from one provider to another, in each category at another moment |
+| `chronological` | calls in order of time; the user turns to other providers, in each category at another moment |
 | `all` | the three settings together |
 | `attribute_transfer` | rated calls, each with the tool's description; only documented attributes tell what is liked |
 | `tools` | the {tools} tools with parameters, response, functionality and non-functional description |
@@ -55,7 +55,7 @@ every instance.
 Other columns: `history` (oldest first), `candidates` (parameters as JSON Schema text), `reference` (the call, the
 group, and for each argument where its value stands: instruction, history or documentation), `functionality`,
 `functionality_seen` (whether training instances ask for it too; half of the test's functionalities occur nowhere in
-training), `provenance.details` (JSON: group, register).
+training), `provenance` (the gold group in the catalogue; JSON: register of the request).
 
 ## How it was made
 
@@ -90,7 +90,7 @@ _NUMBERS = ("tools", "providers", "vendors", "categories", "groups", "functional
 
 def _split_table(splits: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
-        "| config/split | instances | distinct instructions | history length | gold tools | unseen functionality | evidence |",
+        "| config/split | instances | distinct instructions | history length | gold tools | unseen | evidence |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, numbers in splits.items():

@@ -30,7 +30,9 @@ def _instances(splits: Mapping[str, Mapping[str, Any]]) -> bytes:
                 bars.text(bottom + count / 2, place, f"{split} {count:,}", ha="center", va="center", fontsize=7)
             bottom += count
         lengths = _lengths(splits, config)
-        lines.plot(*zip(*sorted(lengths.items()), strict=True), marker="o", ms=3, label=config, color=_COLOURS[place % 4])
+        lines.plot(
+            *zip(*sorted(lengths.items()), strict=True), marker="o", ms=3, label=config, color=_COLOURS[place % 4]
+        )
     bars.set_yticks(range(len(configs)), configs, fontsize=8)
     bars.invert_yaxis()
     bars.set_xlabel("instances", fontsize=9)

@@ -35,9 +35,7 @@ class GroupingQuality:
     completeness: float
 
 
-def group_tools(
-    tools: Sequence[UnderstoodTool], functional: Vectors, eps: float, min_samples: int
-) -> list[Group]:
+def group_tools(tools: Sequence[UnderstoodTool], functional: Vectors, eps: float, min_samples: int) -> list[Group]:
     """Group tools that do the same.
 
     Args:
@@ -54,7 +52,9 @@ def group_tools(
     groups = [_group(found) for found in members.values() if len(found) > 1]
     names = Counter(group.id for group in groups)
     return [
-        group.model_copy(update={"id": f"{group.id}/{content_hash(list(group.tools), 6)}"}) if names[group.id] > 1 else group
+        group.model_copy(update={"id": f"{group.id}/{content_hash(list(group.tools), 6)}"})
+        if names[group.id] > 1
+        else group
         for group in groups
     ]
 

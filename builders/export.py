@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from petoolbench.files import content_hash, json_text, write_bytes, write_text
-from petoolbench.folders import write_dataset
+from petoolbench.folders import TOOLS_CONFIG, write_dataset
 from petoolbench.schema import (
     Instance,
     Interaction,
     Provenance,
+    Record,
     Reference,
     Tool,
     ToolCall,
@@ -25,6 +27,7 @@ from .card import CARD_DATA, card_text
 from .card_figures import draw_statistics
 from .pipeline import Build
 from .records import CandidateList, FinalRequest, History, Plan
+from .workers import each
 
 REPORT = "build_report.json"
 FIGURES = "figures"
@@ -52,7 +55,7 @@ def export(build: Build, folder: Path) -> None:
     instances = build_instances(build)
     tools = [entry.tool for entry in build.understood]
     report = build_report(build, instances, tools)
-    write_dataset(folder, instances, tools, card_text(report), CARD_DATA)
+    write_dataset(folder, instances, tools, card_text(report), CARD_DATA, run=partial(each, chunk=1))
     for name, picture in draw_statistics(report).items():
         write_bytes(folder / FIGURES / name, picture)
     write_text(folder / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
@@ -78,7 +81,7 @@ def _instance(
         Interaction(
             instruction=past.instruction,
             call=past.call,
-            rating=int(past.liked) if plan.setting == "rating_integrated" else None,  # type: ignore[arg-type]
+            rating=int(past.liked) if plan.setting == "rating_integrated" else None,
             position=position,
             documentation=shown[past.call.name].description if documented else None,
         )
@@ -103,13 +106,13 @@ def _instance(
         functionality_seen=plan.functionality_seen,
         evidence=plan.target.evidence,
         provenance=Provenance(
-            source=build.config.name, record=plan.user_id, details=json_text(_details(plan, request))
+            source=build.config.name, record=plan.target.group, details=json_text(_details(plan, request))
         ),
     )
 
 
 def _details(plan: Plan, request: FinalRequest) -> dict[str, Any]:
-    details: dict[str, Any] = {"group": plan.target.group, "register": request.speech}
+    details: dict[str, Any] = {"register": request.speech}
     return details if plan.taste is None else {**details, "taste": plan.taste}
 
 
@@ -178,16 +181,17 @@ def _counted(values: Any) -> dict[str, int]:
 
 
 def content_digest(instances: Instances, tools: Sequence[Tool]) -> str:
-    """Return the SHA-256 over every record of a data set, in its order."""
+    """Return the SHA-256 over the records of a data set: over the digests of its splits and of its tools, in order."""
+    parts: dict[str, Sequence[Record]] = {
+        f"{name}/{split}": rows for name, splits in instances.items() for split, rows in splits.items()
+    }
+    parts[TOOLS_CONFIG] = tools
+    digests = each(lambda name: _digest(parts[name]), list(parts), chunk=1)
+    return hashlib.sha256("\n".join(f"{n} {d}" for n, d in zip(parts, digests, strict=True)).encode()).hexdigest()
+
+
+def _digest(records: Sequence[Record]) -> str:
     digest = hashlib.sha256()
-    for line in _lines(instances, tools):
-        digest.update(line.encode("utf-8") + b"\n")
+    for record in records:
+        digest.update(record.model_dump_json().encode("utf-8") + b"\n")
     return digest.hexdigest()
-
-
-def _lines(instances: Instances, tools: Sequence[Tool]) -> Iterator[str]:
-    for name, splits in instances.items():
-        for split, rows in splits.items():
-            yield f"{name}/{split}"
-            yield from (row.model_dump_json() for row in rows)
-    yield from (tool.model_dump_json() for tool in tools)

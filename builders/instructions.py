@@ -57,9 +57,9 @@ def _prompt(history: History, tool: Tool) -> str:
         "A person has made these requests to an assistant before:\n"
         f"{past}\n\nNow they need this tool:\n"
         f"{json_text({'name': tool.name, 'description': tool.description, 'parameters': tool.parameters})}\n\n"
-        "Write their next request. It says what is wanted and gives every value that the call needs, or points at one of "
-        "the earlier requests for it. It never names the tool, its provider or anything that would tell it from other "
-        "tools of the same purpose. Answer with JSON only: "
+        "Write their next request. It says what is wanted and gives every value that the call needs, or points at one "
+        "of the earlier requests for it. It never names the tool, its provider or anything that would tell it from "
+        "other tools of the same purpose. Answer with JSON only: "
         '{"instruction": "...", "arguments": {...}, "accepted": [{"argument": "...", "value": ..., '
         '"origin": "instruction" or "history" or "documentation"}, ...]}'
     )
@@ -74,7 +74,8 @@ def read_instruction(payload: InstructionPayload, text: str) -> FinalRequest:
     """
     reply = read_reply(InstructionReply, text)
     check_arguments(payload.tool, reply.arguments)
-    if {entry.argument: entry.value for entry in reply.accepted} != reply.arguments:
+    first = {entry.argument: entry.value for entry in reversed(reply.accepted)}
+    if first != reply.arguments:
         raise ReplyError("the origins do not speak of exactly the arguments")
     leak = leaked_name(reply.instruction, (payload.tool, *payload.siblings))
     if leak is not None:

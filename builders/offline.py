@@ -32,6 +32,7 @@ class OfflineModel:
     """
 
     name = "offline"
+    copies = True
 
     def __init__(self, catalogue: OwnCatalogue, seed: int, again_share: float) -> None:
         self._catalogue = catalogue
@@ -64,15 +65,9 @@ class OfflineModel:
     def _history(self, payload: HistoryPayload, rng: random.Random) -> str:
         habits = _habits(payload.user_id)
         written: list[Realised] = []
-        said: set[str] = set()
         for planned in payload.calls:
-            one = self._catalogue.request(planned.tool.name, rng, habits)
-            for _ in range(_TRIES):
-                if one.instruction not in said:
-                    break
-                one = self._catalogue.request(planned.tool.name, rng, habits)
-            said.add(one.instruction)
-            written.append(one)
+            used = {one.phrasing for one in written}
+            written.append(self._catalogue.request(planned.tool.name, rng, habits, used=used))
         entries = [{"instruction": one.instruction, "arguments": one.arguments} for one in written]
         return json_text({"interactions": entries})
 

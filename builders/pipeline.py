@@ -6,19 +6,23 @@ catalogue → tools understood → groups → plans (preferences) → histories 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from itertools import tee
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from petoolbench.console import Console
 from petoolbench.llm import ChatModel, ChatReply, ChatRequest
+from petoolbench.schema import Record
 
 from .attribute_plans import attribute_answer, make_attribute_plan, shown_attributes
 from .candidates import Retriever, choose_candidates
 from .catalogue.own import OwnCatalogue, catalogue_tools
 from .clustering import GroupingQuality, group_tools, measure
-from .config import BuildConfig, SampleConfig
+from .config import BuildConfig
 from .embedding import Embedder, Vectors
 from .histories import HistoryPayload, history_request, read_history
 from .instructions import InstructionPayload, instruction_request, read_instruction
@@ -39,6 +43,10 @@ from .schedule import Partition, Ticket, partition, tickets
 from .stages import Funnel, StageFile, resumed
 from .taste import shown_taste
 from .understanding import attributes_request, example_request, filter_tools, read_attributes, read_example
+from .workers import each
+
+_R = TypeVar("_R", bound=Record)
+_T = TypeVar("_T")
 
 _CHUNK = 4096
 
@@ -126,6 +134,15 @@ class Build:
         """The vectors of the functionality texts, one row a tool of ``understood``."""
         return self.embedder.encode([entry.tool.functionality or "" for entry in self.understood])
 
+    def _non_functional(self) -> Vectors:
+        """The vectors of the non-functional texts; that of several sentences is the mean direction of theirs."""
+        texts = [(entry.tool.non_functional or "").split(". ") for entry in self.understood]
+        sentences = [sentence.strip(" .") for parts in texts for sentence in parts]
+        ends = np.cumsum([len(parts) for parts in texts])
+        sums = np.add.reduceat(self.embedder.encode(sentences), [0, *ends[:-1]], axis=0)
+        vectors: Vectors = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        return vectors
+
     @cached_property
     def groups(self) -> list[Group]:
         """Stage 3: groups of interchangeable tools."""
@@ -147,8 +164,7 @@ class Build:
     @cached_property
     def market(self) -> Market:
         """The grouped tools, with their neighbours; made anew in each run."""
-        non_functional = self.embedder.encode([entry.tool.non_functional or "" for entry in self.understood])
-        return Market(self.groups, self.understood, self.functional, non_functional)
+        return Market(self.groups, self.understood, self.functional, self._non_functional())
 
     @cached_property
     def partition(self) -> Partition:
@@ -170,24 +186,23 @@ class Build:
         dropped: Counter[str] = Counter()
 
         def make(keys: Sequence[str]) -> Iterator[Plan]:
-            for key in keys:
-                ticket = wanted[key]
-                sample = self.config.samples[ticket.config]
-                try:
-                    yield self._plan(ticket, sample)
-                except UnsettledError as error:
-                    dropped[str(error)] += 1
+            return _kept(each(lambda key: self._plan(wanted[key]), keys), dropped)
 
         file = StageFile(self.work / "4_plans.jsonl", Plan)
         found = resumed(file, list(wanted), lambda plan: plan.user_id, self._told(make, "plans", len(wanted)))
         self.funnel.count("preferences", len(wanted), len(found), dropped)
         return found
 
-    def _plan(self, ticket: Ticket, sample: SampleConfig) -> Plan:
+    def _plan(self, ticket: Ticket) -> Plan | str:
+        """Return a user's plan, or the reason why there is none."""
+        sample = self.config.samples[ticket.config]
         allowed = self.allowed(ticket.split)
-        if "attribute" in sample.evidence:
-            return make_attribute_plan(self.market, ticket, self.config, allowed)
-        return make_plan(self.market, ticket, sample, self.config, allowed)
+        try:
+            if "attribute" in sample.evidence:
+                return make_attribute_plan(self.market, ticket, self.config, allowed)
+            return make_plan(self.market, ticket, sample, self.config, allowed)
+        except UnsettledError as error:
+            return str(error)
 
     @cached_property
     def histories(self) -> list[History]:
@@ -196,20 +211,27 @@ class Build:
         dropped: Counter[str] = Counter()
 
         def make(keys: Sequence[str]) -> Iterator[History]:
-            requests = (history_request(plans[key], self.market) for key in keys)
-            for request, reply in self._asked(requests):
-                assert isinstance(request.payload, HistoryPayload)
-                try:
-                    history = read_history(request.payload, text_of(reply))
-                    self._check_evidence(plans[request.key], history)
-                    yield history
-                except (ReplyError, UnsettledError) as error:
-                    dropped[str(error)] += 1
+            if self.model.copies:
+                return _kept(each(lambda key: next(self._histories([plans[key]])), keys), dropped)
+            return _kept(self._histories([plans[key] for key in keys]), dropped)
 
         file = StageFile(self.work / "5_histories.jsonl", History)
         found = resumed(file, list(plans), lambda one: one.user_id, self._told(make, "histories", len(plans)))
         self.funnel.count("histories", len(plans), len(found), dropped)
         return found
+
+    def _histories(self, plans: Sequence[Plan]) -> Iterator[History | str]:
+        """Yield the history of each plan, or the reason why there is none."""
+        requests = (history_request(plan, self.market) for plan in plans)
+        for plan, (request, reply) in zip(plans, self._asked(requests), strict=True):
+            assert isinstance(request.payload, HistoryPayload)
+            try:
+                history = read_history(request.payload, text_of(reply))
+                self._check_evidence(plan, history)
+            except (ReplyError, UnsettledError) as error:
+                yield str(error)
+            else:
+                yield history
 
     def _check_evidence(self, plan: Plan, history: History) -> None:
         if plan.taste is None:
@@ -227,18 +249,25 @@ class Build:
         dropped: Counter[str] = Counter()
 
         def make(keys: Sequence[str]) -> Iterator[FinalRequest]:
-            requests = (instruction_request(plans[key], histories[key], self.market) for key in keys)
-            for request, reply in self._asked(requests):
-                assert isinstance(request.payload, InstructionPayload)
-                try:
-                    yield read_instruction(request.payload, text_of(reply))
-                except ReplyError as error:
-                    dropped[str(error)] += 1
+            pairs = {key: (plans[key], histories[key]) for key in keys}
+            if self.model.copies:
+                return _kept(each(lambda key: next(self._requests([pairs[key]])), keys), dropped)
+            return _kept(self._requests(list(pairs.values())), dropped)
 
         file = StageFile(self.work / "6_requests.jsonl", FinalRequest)
         found = resumed(file, list(histories), lambda one: one.user_id, self._told(make, "requests", len(histories)))
         self.funnel.count("instructions", len(histories), len(found), dropped)
         return found
+
+    def _requests(self, pairs: Sequence[tuple[Plan, History]]) -> Iterator[FinalRequest | str]:
+        """Yield the final request of each user, or the reason why there is none."""
+        requests = (instruction_request(plan, history, self.market) for plan, history in pairs)
+        for request, reply in self._asked(requests):
+            assert isinstance(request.payload, InstructionPayload)
+            try:
+                yield read_instruction(request.payload, text_of(reply))
+            except ReplyError as error:
+                yield str(error)
 
     @cached_property
     def candidates(self) -> list[CandidateList]:
@@ -249,19 +278,20 @@ class Build:
         dropped: Counter[str] = Counter()
         retriever = Retriever(self.market)
 
+        def choose(key: str, vector: Vectors) -> CandidateList | str:
+            plan = plans[key]
+            allowed = self.allowed(plan.split)
+            try:
+                return choose_candidates(plan, histories[key], vector, retriever, self.market, allowed, self.config)
+            except UnsettledError as error:
+                return str(error)
+
         def make(keys: Sequence[str]) -> Iterator[CandidateList]:
             for start in range(0, len(keys), _CHUNK):
                 chunk = keys[start : start + _CHUNK]
                 vectors = self.embedder.encode([requests[key].instruction for key in chunk])
-                for key, vector in zip(chunk, vectors, strict=True):
-                    plan = plans[key]
-                    allowed = self.allowed(plan.split)
-                    try:
-                        yield choose_candidates(
-                            plan, histories[key], vector, retriever, self.market, allowed, self.config
-                        )
-                    except UnsettledError as error:
-                        dropped[str(error)] += 1
+                rows = dict(zip(chunk, vectors, strict=True))
+                yield from _kept(each(partial(_with, choose, rows), chunk), dropped)
 
         file = StageFile(self.work / "7_candidates.jsonl", CandidateList)
         found = resumed(file, list(requests), lambda one: one.user_id, self._told(make, "candidates", len(requests)))
@@ -276,3 +306,16 @@ class Build:
     def _told(self, make: Callable, what: str, total: int) -> Callable:  # type: ignore[type-arg]
         """Show the progress of a stage."""
         return lambda keys: self._console.track(make(keys), what, total=total)
+
+
+def _kept(results: Iterable[_R | str], dropped: Counter[str]) -> Iterator[_R]:
+    """Yield the records among records and reasons; count the reasons."""
+    for result in results:
+        if isinstance(result, str):
+            dropped[result] += 1
+        else:
+            yield result
+
+
+def _with(choose: Callable[[str, Vectors], _T], rows: Mapping[str, Vectors], key: str) -> _T:
+    return choose(key, rows[key])

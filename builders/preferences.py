@@ -180,9 +180,7 @@ def _plan(frame: _Frame, ticket: Ticket, sample: SampleConfig, kind: Evidence, t
     )
 
 
-def neighbours_of_size(
-    market: Market, group: str, size: int, allowed: frozenset[str], rng: random.Random
-) -> list[str]:
+def neighbours_of_size(market: Market, group: str, size: int, allowed: frozenset[str], rng: random.Random) -> list[str]:
     """Return the nearest groups of a size in random order, but those of the same functionality first.
 
     The gold tool has no part in it: that a provider occurs among the neighbours must not tell it from its siblings.
@@ -230,9 +228,7 @@ def _settle_neighbour(
     return found
 
 
-def _extension(
-    frame: _Frame, taste: Taste, settled: Sequence[Cluster], group: str
-) -> tuple[Taste, Cluster] | None:
+def _extension(frame: _Frame, taste: Taste, settled: Sequence[Cluster], group: str) -> tuple[Taste, Cluster] | None:
     tools = list(frame.market.groups[group].tools)
     frame.rng.shuffle(tools)
     for tool in tools:

@@ -6,7 +6,7 @@ First the paper's three filters: deprecated tools, tools with too little documen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from jsonschema import Draft202012Validator
 from pydantic import JsonValue
@@ -122,13 +122,11 @@ def read_attributes(entry: CatalogueTool, example: ToolExample, text: str) -> Un
     reply = read_reply(AttributesReply, text)
     if not reply.functionality.strip() or not reply.non_functional.strip():
         raise ReplyError("empty description")
-    tool = entry.tool.model_copy(
-        update={"functionality": reply.functionality, "non_functional": reply.non_functional}
-    )
+    tool = entry.tool.model_copy(update={"functionality": reply.functionality, "non_functional": reply.non_functional})
     return UnderstoodTool(source=entry, tool=tool, example=example)
 
 
-def check_arguments(tool: Tool, arguments: dict[str, object]) -> None:
+def check_arguments(tool: Tool, arguments: Mapping[str, JsonValue]) -> None:
     """Check arguments against a tool's schema.
 
     Raises:

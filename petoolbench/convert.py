@@ -66,7 +66,9 @@ def convert(
             for published in progress(read_published(path), path.name):
                 conversion.add(published)
         _refuse_repeats(conversion.instances)
-        ordered = {setting: conversion.instances[setting] for setting in SETTINGS if setting in conversion.instances}
+        ordered: dict[str, dict[str, list[Instance]]] = {
+            setting: conversion.instances[setting] for setting in SETTINGS if setting in conversion.instances
+        }
         head = {
             "pretty_name": "PEToolBench, published data",
             "language": ["en"],

@@ -6,7 +6,7 @@ Such a folder is what ``convert`` and the builders write, what stands in a Hub d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ ATTRIBUTE_CONFIG = "attribute_transfer"
 _ROWS_PER_GROUP = 10_000
 _ROWS_PER_BATCH = 128
 _DICTIONARY_BYTES = 16 << 20
+_PAGE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def write_dataset(
     tools: Iterable[Tool],
     card_text: str,
     card_data: Mapping[str, Any],
+    run: Callable[[Callable[[str], None], Sequence[str]], Iterable[None]] = map,
 ) -> None:
     """Write parquet and card of a data set into an empty folder.
 
@@ -140,12 +142,19 @@ def write_dataset(
         tools: The rows of the config ``tools``.
         card_text: The card's Markdown, without its YAML head.
         card_data: Keys for the YAML head besides ``configs``, such as ``license``.
+        run: Calls a function for each name of a file; another one than ``map`` may use several processes.
     """
-    for name, splits in instances.items():
-        for split, members in splits.items():
-            rows = (instance_to_row(instance) for instance in members)
-            _write_parquet(folder / _data_file(name, split), rows, INSTANCE_FEATURES)
-    _write_parquet(folder / _data_file(TOOLS_CONFIG, TOOLS_SPLIT), map(tool_to_row, tools), TOOL_FEATURES)
+    members = {_data_file(name, split): rows for name, splits in instances.items() for split, rows in splits.items()}
+    tool_file, all_tools = _data_file(TOOLS_CONFIG, TOOLS_SPLIT), list(tools)
+
+    def write(name: str) -> None:
+        if name == tool_file:
+            _write_parquet(folder / name, map(tool_to_row, all_tools), TOOL_FEATURES)
+        else:
+            _write_parquet(folder / name, map(instance_to_row, members[name]), INSTANCE_FEATURES)
+
+    for _ in run(write, [*members, tool_file]):
+        pass
     head = {**card_data, "configs": card_configs({name: tuple(splits) for name, splits in instances.items()})}
     yaml_text = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=110)
     (folder / CARD).write_text(f"---\n{yaml_text}---\n\n{card_text}", encoding="utf-8")
@@ -169,8 +178,8 @@ def _pattern(split: str, names: Sequence[str]) -> dict[str, Any]:
     return {"split": split, "path": [f"data/{name}/{split}-*.parquet" for name in names]}
 
 
-def _data_file(config: str, split: str) -> Path:
-    return Path("data", config, f"{split}-00000-of-00001.parquet")
+def _data_file(config: str, split: str) -> str:
+    return f"data/{config}/{split}-00000-of-00001.parquet"
 
 
 def _write_parquet(path: Path, rows: Iterable[dict[str, Any]], features: Features) -> None:
@@ -181,8 +190,10 @@ def _write_parquet(path: Path, rows: Iterable[dict[str, Any]], features: Feature
         path,
         row_group_size=_ROWS_PER_GROUP,
         compression="zstd",
-        compression_level=12,
+        compression_level=13,
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        data_page_size=_PAGE_BYTES,
+        write_statistics=False,
     )
 
 

@@ -34,9 +34,14 @@ class ChatReply(Record):
 
 
 class ChatModel(Protocol):
-    """Anything that answers chat requests; ``name`` goes into reports."""
+    """Anything that answers chat requests; ``name`` goes into reports.
+
+    ``copies`` says whether copies of the model in several processes answer as well as one does: true of a model that
+    only computes, false of one that keeps a cache, a budget or connections.
+    """
 
     name: str
+    copies: bool
 
     def replies(self, requests: Iterable[ChatRequest]) -> Iterator[ChatReply]:
         """Yield one reply a request, in the order of the requests."""

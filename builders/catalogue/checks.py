@@ -337,7 +337,9 @@ def _repeated(category: Category) -> Iterator[str]:
     seen: Counter[str] = Counter()
     for functionality in category.functionalities.values():
         for variant in functionality.variants.values():
-            texts = [text for given in variant.phrasings.values() for text in ((given,) if isinstance(given, str) else given)]
+            texts = [
+                text for given in variant.phrasings.values() for text in ((given,) if isinstance(given, str) else given)
+            ]
             seen.update(text.lower() for text in (*texts, *variant.says, *variant.names))
     seen.update(attribute.says.lower() for p in category.providers.values() for attribute in p.attributes.values())
     yield from (f"stands there {count} times: {text!r}" for text, count in seen.items() if count > 1)

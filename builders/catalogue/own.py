@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from petoolbench.schema import AcceptedValue, Origin, ToolCall
 
 from ..records import CatalogueTool
 from .checks import phrasings, typed
-from .phrasing import Fixed, Part, Phrasing, PhrasingError
+from .phrasing import Fixed, Part, Phrasing, PhrasingError, stands_alone
 from .reading import FOLDER, Offer, Shared, category_files, offers, read_category, read_shared
 from .records import Category, Parameter, Pool
 from .values import Draws, Row, is_date
@@ -32,6 +32,7 @@ class Realised:
     arguments: dict[str, JsonValue]
     accepted: tuple[AcceptedValue, ...]
     register: str
+    phrasing: str
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class OwnCatalogue:
         rng: random.Random,
         registers: Mapping[str, float] | None = None,
         earlier: Sequence[ToolCall] = (),
+        used: Collection[str] = (),
     ) -> Realised:
         """Write a request for a tool.
 
@@ -86,10 +88,12 @@ class OwnCatalogue:
             registers: How much the speaker likes each register; all alike by default.
             earlier: Past calls, oldest first. Where given, the request points at a value of the latest of them that
                 has one of the kind (``the same city as last time``), if there is one.
+            used: Phrasings that the speaker has used already; another one is taken where there is any.
         """
         group = self._groups[self.offers[tool].group]
-        weights = [(registers or {}).get(phrasing.register, 1.0) for phrasing in group.phrasings]
-        phrasing = rng.choices(group.phrasings, weights)[0]
+        fresh = [phrasing for phrasing in group.phrasings if phrasing.text not in used] or group.phrasings
+        weights = [(registers or {}).get(phrasing.register, 1.0) for phrasing in fresh]
+        phrasing = rng.choices(fresh, weights)[0]
         again = self._again(group, phrasing, earlier) if earlier else None
         return _realise(group, phrasing, rng, again)
 
@@ -101,7 +105,7 @@ class OwnCatalogue:
             alone = _slots(group, phrasing).count(slot) == 1
             if pool is None or not pool.again or not alone or parameter.type == "array":
                 continue
-            if f"{{{name}}}" not in phrasing.text:
+            if not stands_alone(phrasing.text, name):
                 continue
             row = self._latest_row(slot, field, pool, earlier)
             if row is not None:
@@ -109,26 +113,44 @@ class OwnCatalogue:
         return None
 
     def _latest_row(self, slot: str, field: str, pool: Pool, earlier: Sequence[ToolCall]) -> Row | None:
-        """Return the row that the latest call with a value of the pool shows, if it shows exactly this field of one."""
+        """Return the row that the latest call with a value of the pool shows.
+
+        None where that call shows more of it than this field, or where a call holds a value that could be meant as
+        well but stems from elsewhere.
+        """
+        names = {str(row[field]) for row in pool.rows}
         for call in reversed(earlier):
-            if call.name not in self.offers:
+            shown = self._shown_fields(slot, pool, call)
+            if shown is None:
+                if _could_be_meant(call, slot, names):
+                    return None
                 continue
-            group = self._groups[self.offers[call.name].group]
-            if group.pools.get(slot) is not pool:
-                continue
-            sources = {
-                name: parameter.source
-                for name, parameter in group.parameters.items()
-                if name in call.arguments and (parameter.source or "").split(".")[0].partition(":")[0] == slot
-            }
-            if not sources:
-                continue
-            shown = [name for name, source in sources.items() if source == f"{slot}.{field}"]
-            if len(sources) != 1 or len(shown) != 1:
+            if list(shown) != [field]:
                 return None
-            rows = [row for row in pool.rows if row[field] == call.arguments[shown[0]]]
+            rows = [row for row in pool.rows if row[field] == shown[field]]
             return rows[0] if len(rows) == 1 else None
         return None
+
+    def _shown_fields(self, slot: str, pool: Pool, call: ToolCall) -> dict[str, JsonValue] | None:
+        """Return the values of a call that stem from a pool, by field; None where there is none.
+
+        Values of a second row count under their labelled slot, so that they make the call ambiguous.
+        """
+        group = self._groups[self.offers[call.name].group] if call.name in self.offers else None
+        if group is None or group.pools.get(slot) is not pool:
+            return None
+        found = {}
+        for name, value in call.arguments.items():
+            source, _, field = (group.parameters[name].source or "").partition(".")
+            if source.partition(":")[0] == slot:
+                found[field if source == slot else f"{source}.{field}"] = value
+        return found or None
+
+
+def _could_be_meant(call: ToolCall, slot: str, names: set[str]) -> bool:
+    """Return whether a call has an argument called after a pool, or one that holds a value of it."""
+    texts = [str(value) for value in call.arguments.values()]
+    return any(slot in name for name in call.arguments) or any(name in text for name in names for text in texts)
 
 
 def _slots(group: _Group, phrasing: Phrasing) -> list[str]:
@@ -190,9 +212,26 @@ def _realise(group: _Group, phrasing: Phrasing, rng: random.Random, again: _Agai
             continue  # what is left out has the default anyway
         text += words
         accepted |= {entry.argument: entry for entry in entries}
-    instruction = " ".join("".join(text).split())
-    found = tuple(_literal(entry, instruction) for entry in accepted.values())
-    return Realised(instruction, {entry.argument: entry.value for entry in found}, found, phrasing.register)
+    instruction = _sentences(" ".join("".join(text).split()), again)
+    found = [_literal(entry, instruction) for entry in accepted.values()]
+    arguments = {entry.argument: entry.value for entry in found}
+    found += [bare for entry in found for bare in _without_article(entry, group.parameters[entry.argument])]
+    return Realised(instruction, arguments, tuple(found), phrasing.register, phrasing.text)
+
+
+def _sentences(instruction: str, again: _Again | None) -> str:
+    """Give words that point back and stand at the beginning a capital letter."""
+    if again is not None and instruction.startswith(again.words):
+        return instruction[:1].upper() + instruction[1:]
+    return instruction
+
+
+def _without_article(entry: AcceptedValue, parameter: Parameter) -> Iterator[AcceptedValue]:
+    """Yield the value without its leading article, which a caller may well leave out."""
+    if isinstance(entry.value, str) and parameter.enum is None:
+        for article in ("the ", "a ", "an "):
+            if entry.value.startswith(article):
+                yield entry.model_copy(update={"value": entry.value.removeprefix(article)})
 
 
 def _part(part: Part, group: _Group, draws: Draws, again: _Again | None) -> tuple[list[str], list[AcceptedValue]]:

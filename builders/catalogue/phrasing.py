@@ -63,6 +63,85 @@ class Phrasing:
             yield from (piece for piece in part.pieces if isinstance(piece, Fixed))
 
 
+def stands_alone(text: str, parameter: str) -> bool:
+    """Return whether a noun phrase of several words, such as "the same city as last time", can stand for a slot.
+
+    It cannot after an article or another determiner, inside quotation marks, or where the value is part of a compound.
+    """
+    before, slot, after = text.partition(f"{{{parameter}}}")
+    last = before.replace("[", " ").split()[-1:]
+    if not slot or (before and before[-1] not in " [") or (last and last[0].lower() in _DETERMINERS):
+        return False
+    if not after or after[0] in ".,;:?!)]":
+        return True
+    following = after.replace("[", " ").split()[:1]
+    return after[0] in " [" and bool(following) and following[0].strip(".,;:?!").lower() in _MAY_FOLLOW
+
+
+_DETERMINERS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "my",
+        "our",
+        "your",
+        "his",
+        "her",
+        "its",
+        "their",
+        "this",
+        "that",
+        "these",
+        "those",
+        "some",
+        "any",
+        "no",
+        "every",
+        "each",
+        "next",
+        "last",
+        "@",
+        "#",
+    ]
+)
+_MAY_FOLLOW = frozenset(
+    [
+        "and",
+        "at",
+        "before",
+        "between",
+        "but",
+        "by",
+        "for",
+        "from",
+        "has",
+        "in",
+        "into",
+        "is",
+        "on",
+        "or",
+        "over",
+        "please",
+        "right",
+        "since",
+        "so",
+        "this",
+        "to",
+        "today",
+        "tonight",
+        "tomorrow",
+        "under",
+        "until",
+        "was",
+        "will",
+        "with",
+        "within",
+        "without",
+    ]
+)
+
+
 def parse_phrasing(text: str, register: str) -> Phrasing:
     """Read a phrasing.
 

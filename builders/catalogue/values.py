@@ -16,8 +16,10 @@ TODAY = date(2026, 11, 16)
 """The day on which the requests of the data set are made."""
 
 _MONTHS = (
-    "January February March April May June July August September October November December"
-).split()  # strftime would follow the machine's locale
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+"""Spelled out: strftime would follow the machine's locale."""
 
 _TRIES = 10
 
@@ -40,6 +42,10 @@ class Draws:
     pools: Mapping[str, Pool]
     random: random.Random
     rows: dict[str, Row] = field(default_factory=dict)
+    dates_in_words: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.dates_in_words = self.random.random() < 0.5
 
     def draw(self, parameter: Parameter) -> Drawn:
         """Draw a value for a parameter that is not a boolean; of a listed one rather not the default."""
@@ -60,18 +66,16 @@ class Draws:
             return Drawn(value, words)
         if parameter.range is not None:
             number = _step(parameter.range, self.random)
-            return Drawn(int(number) if parameter.type == "integer" else number, _number_words(number))
+            return Drawn(_whole(number), _words(number))
         if parameter.values is None:
             raise ValueError("a parameter without a source of values")
-        value = self.random.choice(parameter.values)
-        return Drawn(value, _words(value))
+        chosen = _whole(self.random.choice(parameter.values))
+        return Drawn(chosen, _words(chosen))
 
     def _several(self, parameter: Parameter) -> Drawn:
         low, high = parameter.count or (2, 3)
         number = self.random.randint(low, high)
-        found: dict[str, str] = {}
-        for item, words in self._items(parameter, number):
-            found[item] = words
+        found = dict(self._items(parameter, number))
         return Drawn(list(found), _enumeration(list(found.values())))
 
     def _items(self, parameter: Parameter, number: int) -> list[tuple[str, str]]:
@@ -88,8 +92,8 @@ class Draws:
         if slot not in self.rows:
             self.rows[slot] = self._new_row(slot)
         row = self.rows[slot]
-        value = row[name]
-        said = _date_words(str(value), self.random) if is_date(slot) else _words(value)
+        value = _whole(row[name])
+        said = say_date(str(value)) if self.dates_in_words and is_date(slot) else _words(value)
         pool = slot.partition(":")[0]
         return Drawn(value, said, None if pool in GENERATORS else (pool, row))
 
@@ -110,32 +114,29 @@ def is_date(source: str) -> bool:
 
 def _step(bounds: tuple[float, float, float], rng: random.Random) -> float:
     low, high, step = bounds
-    return round(low + step * rng.randint(0, int((high - low) / step + 1e-9)), 6)
+    return float(round(low + step * rng.randint(0, int((high - low) / step + 1e-9)), 6))
 
 
-def _number_words(number: float) -> str:
-    return str(int(number)) if float(number).is_integer() else str(number)
+def _whole(value: Scalar) -> Scalar:
+    """Return a float without a fraction as the integer that people write."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _words(value: Scalar) -> str:
-    return _number_words(value) if isinstance(value, float) else str(value)
+    return str(_whole(value))
 
 
 def _enumeration(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def say_date(day: date) -> str:
-    """Return a date as people write it, ``3 March 2027``."""
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
-
-
-def _date_words(value: str, rng: random.Random) -> str:
+def say_date(value: str) -> str:
+    """Return an ISO date as people write it, ``3 March 2027``; what is no date stays as it is."""
     try:
         day = date.fromisoformat(value)
     except ValueError:
         return value
-    return say_date(day) if rng.random() < 0.5 else value
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def _day(rng: random.Random, first: date, last: date) -> date:
