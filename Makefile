@@ -16,8 +16,10 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $(READY)
 
-demo: $(READY)  ## every agent on the shipped data (or DATA=FOLDER), scored, and a report
+demo: $(READY)  ## a small build; then every agent on the shipped data (or DATA=FOLDER), scored, and a report
 	rm -rf demo
+	$(BIN)/python -m builders --config builders/configs/small.yaml --work demo/stages --out demo/small
+	$(BIN)/petoolbench info --data demo/small
 	for agent in $(AGENTS); do $(BIN)/petoolbench predict --data $(DATA) --agent $$agent --out demo/runs/$$agent || exit; done
 	$(BIN)/petoolbench predict --data $(DATA) --agent liked-minus-disliked --no-history --out demo/runs/no-history
 	$(BIN)/petoolbench score demo/runs/liked-minus-disliked
@@ -35,12 +37,12 @@ quality: $(READY)  ## formatting, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-data: $(READY)  ## rebuild the shipped data
-	$(BIN)/python -m builders
+data: $(READY)  ## rebuild the shipped data from the catalogue, from nothing
+	$(BIN)/python -m builders --config builders/configs/petoolbench.yaml --fresh
 
 dist: $(READY)  ## wheel and source archive under dist/
 	rm -rf build dist
 	$(BIN)/python -m build
 
 clean:
-	rm -rf $(VENV) build dist demo *.egg-info
+	rm -rf $(VENV) build builds dist demo *.egg-info
