@@ -17,8 +17,8 @@ CARD_DATA = {
 _TEXT = """# petoolbench: personalized tool calls
 
 Given an instruction, a user's past tool calls and {candidates} candidate tools, several of which do the same thing:
-which one does *this* user want, and with which arguments? The task and the three settings are those of
-[PEToolBench](https://aclanthology.org/2025.findings-acl.1107/); tools, users and requests are our own.
+which one does *this* user want, and with which arguments? The task and the three settings are those of PEToolBench
+(Xu et al., Findings of ACL 2025); tools, users and requests are our own.
 
 ```python
 import petoolbench
