@@ -78,68 +78,13 @@ def stands_alone(text: str, parameter: str) -> bool:
     return after[0] in " [" and bool(following) and following[0].strip(".,;:?!").lower() in _MAY_FOLLOW
 
 
-_DETERMINERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "my",
-        "our",
-        "your",
-        "his",
-        "her",
-        "its",
-        "their",
-        "this",
-        "that",
-        "these",
-        "those",
-        "some",
-        "any",
-        "no",
-        "every",
-        "each",
-        "next",
-        "last",
-        "@",
-        "#",
-    ]
-)
-_MAY_FOLLOW = frozenset(
-    [
-        "and",
-        "at",
-        "before",
-        "between",
-        "but",
-        "by",
-        "for",
-        "from",
-        "has",
-        "in",
-        "into",
-        "is",
-        "on",
-        "or",
-        "over",
-        "please",
-        "right",
-        "since",
-        "so",
-        "this",
-        "to",
-        "today",
-        "tonight",
-        "tomorrow",
-        "under",
-        "until",
-        "was",
-        "will",
-        "with",
-        "within",
-        "without",
-    ]
-)
+_DETERMINER_WORDS = "a an the my our your his her its their this that these those some any no every each next last @ #"
+_FOLLOWING_WORDS = """
+and at before between but by for from has in into is on or over please right since so this to today tonight tomorrow
+under until was will with within without
+"""
+_DETERMINERS = frozenset(_DETERMINER_WORDS.split())
+_MAY_FOLLOW = frozenset(_FOLLOWING_WORDS.split())
 
 
 def parse_phrasing(text: str, register: str) -> Phrasing:
