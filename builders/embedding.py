@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +27,10 @@ class Embedder(Protocol):
 
     name: str
 
+    def prepare(self) -> None:
+        """Begin to load what is needed, in the background."""
+        ...
+
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return one row a text; equal texts have equal rows."""
         ...
@@ -41,6 +47,15 @@ class MiniLM:
 
     def __init__(self) -> None:
         self._model: Any = None
+        self._lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Load the model in a thread; what goes wrong there is raised by ``encode``."""
+        threading.Thread(target=self._try_to_load, daemon=True).start()
+
+    def _try_to_load(self) -> None:
+        with suppress(MissingExtraError):
+            self._loaded()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return an array of shape (texts, 384), each row of length one."""
@@ -55,6 +70,10 @@ class MiniLM:
         return found
 
     def _loaded(self) -> Any:
+        with self._lock:
+            return self._load_once()
+
+    def _load_once(self) -> Any:
         if self._model is None:
             os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
             try:
@@ -77,6 +96,10 @@ class CachedEmbedder:
         self.name = embedder.name
         self._embedder = embedder
         self._folder = folder
+
+    def prepare(self) -> None:
+        """Let the embedder prepare."""
+        self._embedder.prepare()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors, from the folder where they are there."""

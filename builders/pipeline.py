@@ -43,7 +43,7 @@ from .schedule import Partition, Ticket, partition, tickets
 from .stages import Funnel, StageFile, resumed
 from .taste import shown_taste
 from .understanding import attributes_request, example_request, filter_tools, read_attributes, read_example
-from .workers import each
+from .workers import each_record
 
 _R = TypeVar("_R", bound=Record)
 _T = TypeVar("_T")
@@ -100,6 +100,7 @@ class Build:
     @cached_property
     def understood(self) -> list[UnderstoodTool]:
         """Stage 2: every tool that passes the filters, with an example and its two descriptions."""
+        self.embedder.prepare()
         dropped: Counter[str] = Counter()
         offered = list(catalogue_tools(self._catalogue))
         entries = {entry.tool.name: entry for entry in filter_tools(offered, dropped)}
@@ -186,7 +187,7 @@ class Build:
         dropped: Counter[str] = Counter()
 
         def make(keys: Sequence[str]) -> Iterator[Plan]:
-            return _kept(each(lambda key: self._plan(wanted[key]), keys), dropped)
+            return _kept(each_record(Plan, lambda key: self._plan(wanted[key]), keys), dropped)
 
         file = StageFile(self.work / "4_plans.jsonl", Plan)
         found = resumed(file, list(wanted), lambda plan: plan.user_id, self._told(make, "plans", len(wanted)))
@@ -212,7 +213,7 @@ class Build:
 
         def make(keys: Sequence[str]) -> Iterator[History]:
             if self.model.copies:
-                return _kept(each(lambda key: next(self._histories([plans[key]])), keys), dropped)
+                return _kept(each_record(History, lambda key: next(self._histories([plans[key]])), keys), dropped)
             return _kept(self._histories([plans[key] for key in keys]), dropped)
 
         file = StageFile(self.work / "5_histories.jsonl", History)
@@ -251,7 +252,7 @@ class Build:
         def make(keys: Sequence[str]) -> Iterator[FinalRequest]:
             pairs = {key: (plans[key], histories[key]) for key in keys}
             if self.model.copies:
-                return _kept(each(lambda key: next(self._requests([pairs[key]])), keys), dropped)
+                return _kept(each_record(FinalRequest, lambda key: next(self._requests([pairs[key]])), keys), dropped)
             return _kept(self._requests(list(pairs.values())), dropped)
 
         file = StageFile(self.work / "6_requests.jsonl", FinalRequest)
@@ -291,7 +292,7 @@ class Build:
                 chunk = keys[start : start + _CHUNK]
                 vectors = self.embedder.encode([requests[key].instruction for key in chunk])
                 rows = dict(zip(chunk, vectors, strict=True))
-                yield from _kept(each(partial(_with, choose, rows), chunk), dropped)
+                yield from _kept(each_record(CandidateList, partial(_with, choose, rows), chunk), dropped)
 
         file = StageFile(self.work / "7_candidates.jsonl", CandidateList)
         found = resumed(file, list(requests), lambda one: one.user_id, self._told(make, "candidates", len(requests)))

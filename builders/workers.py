@@ -5,9 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
+from petoolbench.schema import Record
+
 _T = TypeVar("_T")
+_R = TypeVar("_R", bound=Record)
 
 _CHUNK = 64
 _work: dict[str, Callable[[str], Any]] = {}
@@ -35,3 +39,19 @@ def each(function: Callable[[str], _T], keys: Sequence[str], chunk: int = _CHUNK
 
 def _call(key: str) -> Any:
     return _work["function"](key)
+
+
+def each_record(
+    form: type[_R], function: Callable[[str], _R | str], keys: Sequence[str], chunk: int = _CHUNK
+) -> Iterator[_R | str]:
+    """Yield as ``each`` does the record of each key, or the reason why there is none.
+
+    Records travel between processes as JSON, which takes a fraction of the time that pickled ones do.
+    """
+    for is_record, text in each(partial(_as_text, function), keys, chunk):
+        yield form.model_validate_json(text) if is_record else text
+
+
+def _as_text(function: Callable[[str], Record | str], key: str) -> tuple[bool, str]:
+    result = function(key)
+    return (False, result) if isinstance(result, str) else (True, result.model_dump_json())
