@@ -212,9 +212,7 @@ class Build:
         dropped: Counter[str] = Counter()
 
         def make(keys: Sequence[str]) -> Iterator[History]:
-            if self.model.copies:
-                return _kept(each_record(History, lambda key: next(self._histories([plans[key]])), keys), dropped)
-            return _kept(self._histories([plans[key] for key in keys]), dropped)
+            return _kept(self._spread(History, self._histories, {key: plans[key] for key in keys}), dropped)
 
         file = StageFile(self.work / "5_histories.jsonl", History)
         found = resumed(file, list(plans), lambda one: one.user_id, self._told(make, "histories", len(plans)))
@@ -251,9 +249,7 @@ class Build:
 
         def make(keys: Sequence[str]) -> Iterator[FinalRequest]:
             pairs = {key: (plans[key], histories[key]) for key in keys}
-            if self.model.copies:
-                return _kept(each_record(FinalRequest, lambda key: next(self._requests([pairs[key]])), keys), dropped)
-            return _kept(self._requests(list(pairs.values())), dropped)
+            return _kept(self._spread(FinalRequest, self._requests, pairs), dropped)
 
         file = StageFile(self.work / "6_requests.jsonl", FinalRequest)
         found = resumed(file, list(histories), lambda one: one.user_id, self._told(make, "requests", len(histories)))
@@ -298,6 +294,14 @@ class Build:
         found = resumed(file, list(requests), lambda one: one.user_id, self._told(make, "candidates", len(requests)))
         self.funnel.count("candidates", len(requests), len(found), dropped)
         return found
+
+    def _spread(
+        self, form: type[_R], write: Callable[[Sequence[_T]], Iterator[_R | str]], work: Mapping[str, _T]
+    ) -> Iterator[_R | str]:
+        """Let the model write for each piece of work: in several processes where copies of it do as well."""
+        if self.model.copies:
+            return each_record(form, lambda key: next(write([work[key]])), list(work))
+        return write(list(work.values()))
 
     def _asked(self, requests: Iterable[ChatRequest]) -> Iterator[tuple[ChatRequest, ChatReply]]:
         """Yield each request with its reply."""
