@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from petoolbench.audit.near import NEAR
+
 CARD_DATA = {
     "pretty_name": "petoolbench",
     "license": "apache-2.0",
@@ -65,6 +67,10 @@ in and dropped, and the content hash `{short_hash}`. Grouping by embeddings agre
 {purity:.3f}, completeness {completeness:.3f}. Candidates: the whole group, other whole groups retrieved for the
 instruction, further retrieved tools, and random ones; none of them occurs in the history.
 
+No test request of any config repeats a training request of any config: not in its words, nor nearly (a Jaccard index
+of character 5-grams of {near} or more), nor in its arguments for the same group. {anew} requests were written anew for
+that.
+
 Limits: requests are filled phrasings, so words repeat more than people's do; tastes are sharper than life's; each
 request wants one call; English only.
 
@@ -81,6 +87,8 @@ def card_text(report: Mapping[str, Any]) -> str:
         short_hash=report["content_hash"][:16],
         purity=report["grouping"]["purity"],
         completeness=report["grouping"]["completeness"],
+        near=NEAR,
+        anew=sum(count for tries, count in report["tries"].items() if tries != "1"),
         **{key: f"{catalogue[key]:,}" for key in _NUMBERS},
     )
 

@@ -143,6 +143,7 @@ def build_report(build: Build, instances: Instances, tools: Sequence[Tool]) -> d
             "completeness": round(quality.completeness, 4),
         },
         "funnel": {name: asdict(counts) for name, counts in build.funnel.stages.items()},
+        "tries": _counted(request.tries for request in build.requests),
         "splits": {
             f"{name}/{split}": split_statistics(rows)
             for name, splits in instances.items()

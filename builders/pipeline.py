@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import tee
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from petoolbench.console import Console
-from petoolbench.llm import ChatModel, ChatReply, ChatRequest
+from petoolbench.llm import ChatModel
 from petoolbench.schema import Record
 
 from .attribute_plans import attribute_answer, make_attribute_plan, shown_attributes
@@ -25,7 +24,7 @@ from .clustering import GroupingQuality, group_tools, measure
 from .config import BuildConfig
 from .embedding import Embedder, Vectors
 from .histories import HistoryPayload, history_request, read_history
-from .instructions import InstructionPayload, instruction_request, read_instruction
+from .instructions import final_requests
 from .market import Market
 from .preferences import make_plan
 from .records import (
@@ -35,10 +34,12 @@ from .records import (
     Group,
     History,
     Plan,
+    Split,
     ToolExample,
     UnderstoodTool,
 )
-from .replies import ReplyError, UnsettledError, text_of
+from .repeats import Asked
+from .replies import ReplyError, UnsettledError, asked, text_of
 from .schedule import Partition, Ticket, partition, tickets
 from .stages import Funnel, StageFile, resumed
 from .taste import shown_taste
@@ -110,7 +111,7 @@ class Build:
                 chunk = [entries[key] for key in keys[start : start + _CHUNK]]
                 examples = list(self._examples(chunk, dropped))
                 requests = (attributes_request(entry, example) for entry, example in examples)
-                for (entry, example), (_, reply) in zip(examples, self._asked(requests), strict=True):
+                for (entry, example), (_, reply) in zip(examples, asked(self.model, requests), strict=True):
                     try:
                         yield read_attributes(entry, example, text_of(reply))
                     except ReplyError as error:
@@ -124,7 +125,7 @@ class Build:
     def _examples(
         self, entries: Sequence[CatalogueTool], dropped: Counter[str]
     ) -> Iterator[tuple[CatalogueTool, ToolExample]]:
-        for entry, (_, reply) in zip(entries, self._asked(map(example_request, entries)), strict=True):
+        for entry, (_, reply) in zip(entries, asked(self.model, map(example_request, entries)), strict=True):
             try:
                 yield entry, read_example(entry, text_of(reply))
             except ReplyError as error:
@@ -222,7 +223,7 @@ class Build:
     def _histories(self, plans: Sequence[Plan]) -> Iterator[History | str]:
         """Yield the history of each plan, or the reason why there is none."""
         requests = (history_request(plan, self.market) for plan in plans)
-        for plan, (request, reply) in zip(plans, self._asked(requests), strict=True):
+        for plan, (request, reply) in zip(plans, asked(self.model, requests), strict=True):
             assert isinstance(request.payload, HistoryPayload)
             try:
                 history = read_history(request.payload, text_of(reply))
@@ -242,29 +243,26 @@ class Build:
 
     @cached_property
     def requests(self) -> list[FinalRequest]:
-        """Stage 6: one instruction a history, with its gold arguments."""
-        plans = {plan.user_id: plan for plan in self.plans}
-        histories = {history.user_id: history for history in self.histories}
+        """Stage 6: one instruction a history, with its gold arguments; those of the test repeat none of training."""
         dropped: Counter[str] = Counter()
-
-        def make(keys: Sequence[str]) -> Iterator[FinalRequest]:
-            pairs = {key: (plans[key], histories[key]) for key in keys}
-            return _kept(self._spread(FinalRequest, self._requests, pairs), dropped)
-
-        file = StageFile(self.work / "6_requests.jsonl", FinalRequest)
-        found = resumed(file, list(histories), lambda one: one.user_id, self._told(make, "requests", len(histories)))
-        self.funnel.count("instructions", len(histories), len(found), dropped)
+        training = self._requests("train", (), dropped)
+        found = [*training, *self._requests("test", training, dropped)]
+        self.funnel.count("instructions", len(self.histories), len(found), dropped)
         return found
 
-    def _requests(self, pairs: Sequence[tuple[Plan, History]]) -> Iterator[FinalRequest | str]:
-        """Yield the final request of each user, or the reason why there is none."""
-        requests = (instruction_request(plan, history, self.market) for plan, history in pairs)
-        for request, reply in self._asked(requests):
-            assert isinstance(request.payload, InstructionPayload)
-            try:
-                yield read_instruction(request.payload, text_of(reply))
-            except ReplyError as error:
-                yield str(error)
+    def _requests(self, split: Split, known: Sequence[FinalRequest], dropped: Counter[str]) -> list[FinalRequest]:
+        """Return the requests of one split, none of which repeats a known one of the other."""
+        plans = {plan.user_id: plan for plan in self.plans}
+        pairs = {one.user_id: (plans[one.user_id], one) for one in self.histories if plans[one.user_id].split == split}
+        training = Asked(known, plans, self.market)
+
+        def make(keys: Sequence[str]) -> Iterator[FinalRequest]:
+            write = partial(final_requests, market=self.market, model=self.model, training=training)
+            return _kept(self._spread(FinalRequest, write, {key: pairs[key] for key in keys}), dropped)
+
+        file = StageFile(self.work / f"6_requests_{split}.jsonl", FinalRequest)
+        told = self._told(make, f"{split} requests", len(pairs))
+        return resumed(file, list(pairs), lambda one: one.user_id, told)
 
     @cached_property
     def candidates(self) -> list[CandidateList]:
@@ -302,11 +300,6 @@ class Build:
         if self.model.copies:
             return each_record(form, lambda key: next(write([work[key]])), list(work))
         return write(list(work.values()))
-
-    def _asked(self, requests: Iterable[ChatRequest]) -> Iterator[tuple[ChatRequest, ChatReply]]:
-        """Yield each request with its reply."""
-        sent, kept = tee(requests)
-        return zip(kept, self.model.replies(sent), strict=True)
 
     def _told(self, make: Callable, what: str, total: int) -> Callable:  # type: ignore[type-arg]
         """Show the progress of a stage."""

@@ -96,13 +96,17 @@ class History(Record):
 
 
 class FinalRequest(Record):
-    """The instruction of an instance, the gold arguments and where each can be read; ``speech`` is its register."""
+    """The instruction of an instance, the gold arguments and where each can be read; ``speech`` is its register.
+
+    ``tries`` counts how often it was written until it repeated nothing that training asks.
+    """
 
     user_id: str
     instruction: str
     arguments: Arguments
     accepted: tuple[AcceptedValue, ...] = ()
     speech: str | None = None
+    tries: int = 1
 
 
 class CandidateList(Record):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import tee
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from petoolbench.llm import ChatReply
+from petoolbench.llm import ChatModel, ChatReply, ChatRequest
 from petoolbench.schema import Record
 
 _R = TypeVar("_R", bound=Record)
@@ -14,6 +16,12 @@ _R = TypeVar("_R", bound=Record)
 
 class ReplyError(ValueError):
     """A reply cannot be used; the message is the reason by which drops are counted."""
+
+
+def asked(model: ChatModel, requests: Iterable[ChatRequest]) -> Iterator[tuple[ChatRequest, ChatReply]]:
+    """Yield each request with the model's reply."""
+    sent, kept = tee(requests)
+    return zip(kept, model.replies(sent), strict=True)
 
 
 def text_of(reply: ChatReply) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -18,16 +18,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .baselines import AGENTS, Agent
-from .errors import InputError, OutputError, PEToolBenchError
-from .files import json_text, read_json, write_text
+from .answering import Answerer
+from .errors import InputError, OutputError
+from .files import content_hash, file_hash, json_text, read_json, write_text
 from .folders import PACKAGE_NAME, DatasetFolder
 from .schema import Instance, Prediction
 from .version import VERSION
 
 MANIFEST = "manifest.json"
 PREDICTIONS = "predictions.jsonl"
-_FLUSH_EVERY = 64
+_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class RunSpec:
 
     ``fingerprint`` stands for the data's bytes, so the folder may move. ``history`` false hides the histories,
     ``max_interactions`` shows only so many of the latest, ``limit`` takes only so many of the first instances.
+    ``ranker`` and ``shortlist`` are hashes of a trained ranker's file and of a shortlist that replaced the candidates;
+    ``top_k`` and ``abstain_below`` are a ranker's.
     """
 
     config: str
@@ -47,6 +49,10 @@ class RunSpec:
     history: bool = True
     max_interactions: int | None = None
     limit: int | None = None
+    ranker: str | None = None
+    top_k: int | None = None
+    abstain_below: float | None = None
+    shortlist: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,17 +71,6 @@ class Run:
         return self.folder.name
 
 
-def find_agent(name: str) -> Agent:
-    """Return an agent by name.
-
-    Raises:
-        PEToolBenchError: There is none of that name.
-    """
-    if name not in AGENTS:
-        raise PEToolBenchError(f"no agent {name!r}; there are: {', '.join(AGENTS)}")
-    return AGENTS[name]
-
-
 def run_spec(
     data: DatasetFolder,
     config: str,
@@ -86,11 +81,15 @@ def run_spec(
     history: bool = True,
     max_interactions: int | None = None,
     limit: int | None = None,
+    ranker: Path | None = None,
+    top_k: int | None = None,
+    abstain_below: float | None = None,
+    shortlist: Mapping[str, Sequence[str]] | None = None,
 ) -> RunSpec:
     """Return the spec of a run over a data set.
 
     Raises:
-        InputError: There is no such config or split.
+        InputError: There is no such config or split, or no such ranker file.
     """
     count = data.count(config, split)
     return RunSpec(
@@ -103,6 +102,10 @@ def run_spec(
         history=history,
         max_interactions=max_interactions,
         limit=limit,
+        ranker=file_hash(ranker) if ranker is not None else None,
+        top_k=top_k,
+        abstain_below=abstain_below,
+        shortlist=content_hash(sorted(shortlist.items())) if shortlist is not None else None,
     )
 
 
@@ -110,54 +113,77 @@ def predict(
     data: DatasetFolder,
     source: str,
     spec: RunSpec,
+    answerer: Answerer,
     folder: Path,
+    shortlist: Mapping[str, Sequence[str]] | None = None,
     progress: Callable[[Iterable[Instance], int], Iterable[Instance]] = lambda instances, total: instances,
 ) -> int:
-    """Let an agent answer every instance that the run folder has no answer for yet.
+    """Let somebody answer every instance that the run folder has no answer for yet.
 
     Args:
         data: The data set that ``spec`` speaks of.
         source: How the user named it; a local folder is kept as an absolute path.
         spec: What to do.
+        answerer: Who answers.
         folder: The run folder, new or of an interrupted run of the same spec.
+        shortlist: The names of the candidates to show, by the instance's id; all others are hidden.
         progress: Wraps the instances to show progress; it is told how many are left.
 
     Returns:
         How many answers were added.
 
     Raises:
+        InputError: An instance is not in the shortlist.
         OutputError: The folder holds something else, or a run of another spec; the message says what differs.
     """
-    agent = find_agent(spec.agent)
     instances = islice(data.instances(spec.config, spec.split), spec.limit)
     first = next(instances, None)
-    done = _open_run(folder, spec, source, agent)
+    done = _open_run(folder, spec, source, answerer)
     left = (entry for entry in _chained(first, instances) if entry.id not in done)
+    shown = (visible(entry, spec, shortlist) for entry in progress(left, spec.instances - len(done)))
     added = 0
     try:
         with (folder / PREDICTIONS).open("a", encoding="utf-8") as file:
-            for instance in progress(left, spec.instances - len(done)):
-                prediction = answer(agent, instance, spec)
-                file.write(json_text(prediction.model_dump(mode="json", exclude_none=True)) + "\n")
-                added += 1
-                if added % _FLUSH_EVERY == 0:
-                    file.flush()
+            while block := list(islice(shown, _BLOCK)):
+                for prediction in answerer.answers(block):
+                    file.write(json_text(prediction.model_dump(mode="json", exclude_none=True)) + "\n")
+                file.flush()
+                added += len(block)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from None
     return added
 
 
-def answer(agent: Agent, instance: Instance, spec: RunSpec) -> Prediction:
-    """Return an agent's answer to what the spec lets it see of an instance."""
-    return Prediction(id=instance.id, calls=(agent.call(visible(instance, spec), spec.seed),))
+def visible(instance: Instance, spec: RunSpec, shortlist: Mapping[str, Sequence[str]] | None = None) -> Instance:
+    """Return the instance with the history cut to what the spec shows, and the candidates to the shortlist.
 
-
-def visible(instance: Instance, spec: RunSpec) -> Instance:
-    """Return the instance with the history cut to what the spec shows."""
+    Raises:
+        InputError: The instance is not in the shortlist, or none of its candidates is.
+    """
     shown = instance.history if spec.history else ()
     if spec.max_interactions is not None:
         shown = shown[max(0, len(shown) - spec.max_interactions) :]
-    return instance if shown == instance.history else instance.model_copy(update={"history": shown})
+    candidates = instance.candidates
+    if shortlist is not None:
+        candidates = tuple(tool for tool in candidates if tool.name in shortlist.get(instance.id, ()))
+        if not candidates:
+            raise InputError("has no candidate in the shortlist; make it on the same data", record=instance.id)
+    if shown == instance.history and candidates == instance.candidates:
+        return instance
+    return instance.model_copy(update={"history": shown, "candidates": candidates})
+
+
+def read_shortlist(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Return the shortlists that a ranker's run holds, by the instance's id.
+
+    Raises:
+        InputError: The folder is no run folder, or its answers hold no shortlists.
+    """
+    run = read_run(folder)
+    found = {entry.id: entry.shortlist for entry in run.predictions.values() if entry.shortlist}
+    if not found:
+        raise InputError("holds no shortlists; run predict --agent ranker with --top-k", file=folder)
+    return found
 
 
 def read_run(folder: Path) -> Run:
@@ -186,7 +212,7 @@ def _chained(first: Instance | None, rest: Iterable[Instance]) -> Iterator[Insta
         yield from rest
 
 
-def _open_run(folder: Path, spec: RunSpec, source: str, agent: Agent) -> set[str]:
+def _open_run(folder: Path, spec: RunSpec, source: str, answerer: Answerer) -> set[str]:
     """Make the run folder, or check that it holds this run; return the ids that are answered."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file; name a folder")
@@ -197,18 +223,18 @@ def _open_run(folder: Path, spec: RunSpec, source: str, agent: Agent) -> set[str
         return set(run.predictions)
     if folder.is_dir() and any(folder.iterdir()):
         raise OutputError(f"{folder}: is not empty and holds no {MANIFEST}; choose another folder")
-    write_text(folder / MANIFEST, json.dumps(_manifest(spec, source, agent), indent=2) + "\n")
+    write_text(folder / MANIFEST, json.dumps(_manifest(spec, source, answerer), indent=2) + "\n")
     return set()
 
 
-def _manifest(spec: RunSpec, source: str, agent: Agent) -> dict[str, Any]:
+def _manifest(spec: RunSpec, source: str, answerer: Answerer) -> dict[str, Any]:
     local = Path(source)
     known = str(local.resolve()) if source.rstrip("/") != PACKAGE_NAME and local.exists() else source
     packages = ("datasets", "numpy", "pyarrow", "pydantic")
     return {
         "spec": asdict(spec),
         "source": known,
-        "oracle": agent.oracle,
+        "oracle": answerer.oracle,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "versions": {
             "petoolbench": VERSION,

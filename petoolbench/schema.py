@@ -186,6 +186,8 @@ class Prediction(Record):
     """What a model or agent answered: ``text``, or ``calls`` where it answers in calls, or ``error``.
 
     ``error`` says why there is no answer (a server's fault, say); such an instance is unscored, not wrong.
+    ``confidence`` is the answerer's own probability, from 0 to 1, that the tool is right; ``shortlist`` names the
+    candidates that it finds likeliest, the best first.
     """
 
     id: str
@@ -193,6 +195,8 @@ class Prediction(Record):
     calls: tuple[ToolCall, ...] | None = None
     error: str | None = None
     seconds: float | None = Field(default=None, ge=0)
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    shortlist: tuple[str, ...] | None = None
 
 
 class Score(Record):

@@ -111,22 +111,26 @@ def _strict_fault(arguments: Mapping[str, Any], reference: Reference) -> ErrorTy
     """Return what is wrong with the arguments: a missing or foreign name comes before a wrong value."""
     if _identical(arguments, reference.arguments):
         return None
-    properties = _schema_part(reference.parameters, "properties", dict)
-    required = _schema_part(reference.parameters, "required", list)
-    wrong_value = False
-    for name in arguments.keys() | reference.arguments.keys():
-        if name in required and name not in arguments:
-            return "parameter_name_mismatch"
-        schema = properties.get(name)
-        schema = schema if isinstance(schema, dict) else {}
-        wanted = _effective(reference.arguments, name, schema, name in required)
-        given = _effective(arguments, name, schema, name in required)
-        if wanted is _ABSENT and given is _ABSENT:
-            continue
-        if wanted is _ABSENT or given is _ABSENT:
-            return "parameter_name_mismatch"
-        wrong_value = wrong_value or not (_same(given, wanted, schema) or _accepts(reference, name, given, schema))
-    return "parameter_value_mismatch" if wrong_value else None
+    faults = {argument_fault(arguments, name, reference) for name in arguments.keys() | reference.arguments.keys()}
+    if "parameter_name_mismatch" in faults:
+        return "parameter_name_mismatch"
+    return "parameter_value_mismatch" if "parameter_value_mismatch" in faults else None
+
+
+def argument_fault(arguments: Mapping[str, Any], name: str, reference: Reference) -> ErrorType | None:
+    """Return what the strict mode finds wrong with one argument, which the call or the reference may leave out."""
+    required = name in _schema_part(reference.parameters, "required", list)
+    if required and name not in arguments:
+        return "parameter_name_mismatch"
+    schema = _schema_part(_schema_part(reference.parameters, "properties", dict), name, dict)
+    wanted = _effective(reference.arguments, name, schema, required)
+    given = _effective(arguments, name, schema, required)
+    if wanted is _ABSENT and given is _ABSENT:
+        return None
+    if wanted is _ABSENT or given is _ABSENT:
+        return "parameter_name_mismatch"
+    same = _same(given, wanted, schema) or _accepts(reference, name, given, schema)
+    return None if same else "parameter_value_mismatch"
 
 
 def _identical(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

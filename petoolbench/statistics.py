@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,13 +73,22 @@ def estimate(scores: Sequence[Score], clusters: Sequence[str], metric: str) -> E
         (METRICS[metric](entry), cluster) for entry, cluster in zip(scores, clusters, strict=True) if entry.scored
     ]
     counted = [(value, cluster) for value, cluster in judged if value is not None]
-    values = np.array([value for value, _ in counted], dtype=np.float64)
-    names = [cluster for _, cluster in counted]
-    found = _interval(values, names)
-    if not len(values) or 0 < values.mean() < 1:
-        return found
-    bound = ((1 - CONFIDENCE) / 2) ** (1 / len(set(names)))
-    return replace(found, low=bound) if values.all() else replace(found, high=1 - bound)
+    return share_estimate([value for value, _ in counted], [cluster for _, cluster in counted])
+
+
+def share_estimate(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
+    """Average values from 0 to 1, such as right and wrong, with the clustered interval of ``estimate``.
+
+    Args:
+        values: One value an instance; a right guess among k equal ones counts 1/k.
+        clusters: The functionality of each value, in the same order.
+    """
+    numbers = np.array(values, dtype=np.float64)
+    if not len(numbers) or 0 < numbers.mean() < 1:
+        return _interval(numbers, clusters)
+    bound = ((1 - CONFIDENCE) / 2) ** (1 / len(set(clusters)))
+    low, high = (bound, 1.0) if numbers.all() else (0.0, 1 - bound)
+    return Estimate(float(numbers.mean()), low, high, len(numbers))
 
 
 def error_shares(scores: Sequence[Score]) -> dict[str, float]:

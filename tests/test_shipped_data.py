@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import chisquare
 
+from petoolbench.audit.near import NEAR, jaccard, shingles
 from petoolbench.baselines import AGENTS
 from petoolbench.filling import parameters_of
 from petoolbench.folders import PACKAGE_FOLDER, open_dataset
@@ -232,6 +233,34 @@ def test_training_and_test_share_no_user_and_half_of_the_functionalities():
     assert unseen == kinds["test"] - kinds["train"]
     assert 0.45 <= len(unseen) / len(kinds["test"]) <= 0.55
     assert not {gold for seen, gold in flags.values() if not seen} & tools["train"]
+
+
+@pytest.fixture(scope="module")
+def training():
+    """What the training instances of all configs ask for, by functionality: words, 5-grams, group and arguments."""
+    data = open_dataset("petoolbench")
+    found = defaultdict(list)
+    for config in CONFIGS:
+        for instance in data.instances(config, "train"):
+            words, wanted = instance.instruction, instance.reference
+            found[instance.functionality].append((words, shingles(words), (wanted.group, wanted.arguments)))
+    return found
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_no_request_of_the_test_is_known_from_training(shipped, training, config):
+    """Not its words, not nearly its words, and no call of its group with its arguments, in any config."""
+    members = shipped[config]
+    assert sum(instance.functionality in training for instance in members) >= 0.4 * len(members)
+    leaks = Counter()
+    for instance in members:
+        grams = shingles(instance.instruction)
+        call = (instance.reference.group, instance.reference.arguments)
+        for words, known_grams, known_call in training[instance.functionality]:
+            leaks["words"] += words == instance.instruction
+            leaks["nearly"] += jaccard(grams, known_grams) >= NEAR
+            leaks["call"] += call == known_call
+    assert leaks == {"words": 0, "nearly": 0, "call": 0}
 
 
 def _round_trip(instance):

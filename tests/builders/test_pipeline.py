@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +14,14 @@ import yaml
 from builders.__main__ import main
 from builders.clustering import group_tools, measure
 from builders.compositions import composition_odds
-from builders.records import CatalogueTool, Plan, ToolExample, UnderstoodTool
+from builders.instructions import final_requests
+from builders.records import CatalogueTool, FinalRequest, Group, History, Plan, ToolExample, UnderstoodTool
+from builders.repeats import Asked
 from builders.stages import StageFile, resumed
 from builders.taste import settle
 from builders.understanding import filter_tools
 from petoolbench.folders import open_dataset
+from petoolbench.llm import ChatReply
 from petoolbench.schema import Tool
 
 ROOT = Path(__file__).parents[2]
@@ -249,3 +253,75 @@ def test_plans_hold_the_evidence_wanted(built):
     plans = StageFile(built / "work" / "4_plans.jsonl", Plan).read()
     assert {plan.target.evidence for plan in plans} == {"direct", "vendor", "elimination", "attribute"}
     assert not {p.user_id for p in plans if p.split == "test"} & {p.user_id for p in plans if p.split == "train"}
+
+
+@pytest.fixture(scope="module")
+def world(built):
+    """The tools and groups of a build, its plans and its histories."""
+    work = built / "work"
+    tools = {entry.tool.name: entry for entry in StageFile(work / "2_tools.jsonl", UnderstoodTool).read()}
+    groups = {group.id: group for group in StageFile(work / "3_groups.jsonl", Group).read()}
+    plans = {plan.user_id: plan for plan in StageFile(work / "4_plans.jsonl", Plan).read()}
+    histories = StageFile(work / "5_histories.jsonl", History).read()
+    return SimpleNamespace(tools=tools, groups=groups), plans, histories
+
+
+def test_no_test_request_repeats_a_training_request(built, world):
+    market, plans, _ = world
+    files = [StageFile(built / "work" / f"6_requests_{split}.jsonl", FinalRequest) for split in ("train", "test")]
+    training, test = (file.read() for file in files)
+    asked = Asked(training, plans, market)
+    assert all(asked.repeats(plans[request.user_id], request) for request in training)
+    assert not any(asked.repeats(plans[request.user_id], request) for request in test)
+    assert all(request.tries == 1 for request in training)
+    report = json.loads((built / "out" / "build_report.json").read_text(encoding="utf-8"))
+    assert report["tries"] == {str(n): count for n, count in sorted(Counter(r.tries for r in training + test).items())}
+
+
+class _Scripted:
+    """A chat model that says its replies one after the other, and keeps what it was told."""
+
+    name, copies = "scripted", False
+
+    def __init__(self, replies):
+        self.left = list(replies)
+        self.told = []
+
+    def replies(self, requests):
+        for request in requests:
+            self.told.append((request.key, request.render()[0].content))
+            yield ChatReply(text=self.left.pop(0))
+
+
+def _answer(request, instruction):
+    accepted = [entry.model_dump() for entry in request.accepted]
+    return json.dumps({"instruction": instruction, "arguments": request.arguments, "accepted": accepted})
+
+
+def test_a_request_that_repeats_training_is_written_anew(built, world):
+    """Nearly the same words are refused, and so is the same call in other words; the model is told what was refused."""
+    market, plans, histories = world
+    training = StageFile(built / "work" / "6_requests_train.jsonl", FinalRequest).read()
+    known = max(training, key=lambda request: len(request.instruction))
+    plan = plans[known.user_id]
+    pairs = [(plan, next(one for one in histories if one.user_id == known.user_id))]
+    words = "Now for something that nobody has asked for in these words."
+    nearly, same_call = _answer(known, f"{known.instruction}!"), _answer(known, words)
+    bare = known.model_copy(update={"arguments": {}})
+    assert Asked([known], plans, market).repeats(plan, known.model_copy(update={"instruction": words}))
+    model = _Scripted([nearly, same_call])
+    [found] = final_requests(pairs, market, model, Asked([bare], plans, market))
+    assert (found.instruction, found.tries) == (words, 2)
+    assert [key for key, _ in model.told] == [plan.user_id, f"{plan.user_id}/2"]
+    assert [known.instruction in prompt for _, prompt in model.told] == [False, True]
+
+
+def test_a_request_that_goes_on_repeating_is_dropped_with_a_reason(built, world):
+    market, plans, histories = world
+    known = StageFile(built / "work" / "6_requests_train.jsonl", FinalRequest).read()[0]
+    pairs = [(plans[known.user_id], next(one for one in histories if one.user_id == known.user_id))]
+    model = _Scripted([_answer(known, known.instruction)] * 100)
+    assert list(final_requests(pairs, market, model, Asked([known], plans, market))) == [
+        "the instruction repeats one of training"
+    ]
+    assert 10 <= len(model.told) <= 50

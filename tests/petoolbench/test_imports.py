@@ -1,6 +1,7 @@
 """What importing the package loads, and that imports inside it go one way."""
 
 import ast
+import graphlib
 import os
 import subprocess
 import sys
@@ -13,10 +14,13 @@ from tests.conftest import ROOT
 ORDER = [
     "version", "errors", "schema", "names", "files", "features", "published_prompt", "official", "folders", "dataset",
     "convert", "prompts", "tolerant_json", "parsing", "published_rule", "scoring", "statistics", "metric",
-    "metric_modules", "filling", "baselines", "llm", "predict", "results", "figures", "report", "console", "__init__",
-    "__main__",
+    "metric_modules", "filling", "baselines", "ranker", "answering", "llm", "predict", "results", "figures", "report",
+    "audit", "console", "__init__", "__main__",
 ]  # fmt: skip
-HEAVY = ("torch", "transformers", "trl", "peft", "openai", "evaluate", "matplotlib", "jinja2", "sklearn", "scipy")
+HEAVY = (
+    "torch", "transformers", "trl", "peft", "openai", "evaluate", "matplotlib", "jinja2", "sklearn", "scipy",
+    "lightgbm", "onnxruntime", "tokenizers", "datasketch",
+)  # fmt: skip
 PACKAGE = ROOT / "petoolbench"
 
 
@@ -43,15 +47,34 @@ def test_an_unwritable_cache_is_a_warning():
     assert "evaluate.load will not find the petoolbench metrics" in shown.stderr
 
 
+def _place(path):
+    """Return the file, or the folder in the package that holds it."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if "metric_scripts" not in path.parts)
+
+
 def test_every_file_has_its_place_in_the_order():
-    assert {path.stem for path in PACKAGE.glob("*.py")} == set(ORDER)
+    assert {_place(path) for path in FILES} == set(ORDER)
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
-def test_a_file_imports_only_files_above_it(path: Path):
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_imports_only_what_is_above_it(path: Path):
+    own = _place(path)
+    depth = len(path.relative_to(PACKAGE).parts)
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
-            assert ORDER.index(node.module.split(".")[0]) < ORDER.index(path.stem), node.module
+        if isinstance(node, ast.ImportFrom) and node.level == depth and node.module:
+            assert ORDER.index(node.module.split(".")[0]) < ORDER.index(own), node.module
+
+
+@pytest.mark.parametrize("folder", ["ranker", "audit"])
+def test_the_files_of_a_folder_import_each_other_one_way(folder):
+    graph = {}
+    for path in (PACKAGE / folder).glob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        graph[path.stem] = {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.level == 1 and n.module}
+    assert list(graphlib.TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("folder", ["petoolbench", "builders", "metrics", "training"])
@@ -65,7 +88,7 @@ def test_the_folders_import_one_way(folder):
 
 
 def test_model_text_meets_no_regular_expression_and_no_eval():
-    for path in PACKAGE.glob("*.py"):
+    for path in FILES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         calls = {
             node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)

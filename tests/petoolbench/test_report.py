@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from petoolbench.__main__ import main
+from petoolbench.answering import find_answerer
 from petoolbench.folders import PACKAGE_FOLDER, open_dataset
 from petoolbench.predict import predict, run_spec
 from petoolbench.report import build_report
@@ -26,7 +27,7 @@ def runs(tmp_path_factory, small_data):
         ("hostile", "lexical", True),
     ):
         spec = run_spec(data, "all", "test", agent, history=history)
-        predict(data, str(small_data), spec, folder / name)
+        predict(data, str(small_data), spec, find_answerer(agent), folder / name)
     _make_hostile(folder / "hostile" / "predictions.jsonl")
     return [folder / "liked", folder / "liked-no-history", folder / "hostile"]
 

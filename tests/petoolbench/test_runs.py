@@ -10,6 +10,7 @@ import time
 import pytest
 
 from petoolbench.__main__ import main
+from petoolbench.answering import find_answerer
 from petoolbench.folders import open_dataset
 from petoolbench.predict import predict, read_run, run_spec
 from petoolbench.results import compare, score_run, summarise
@@ -24,7 +25,7 @@ def make_run(tmp_path, small_data):
     def make(name, agent="lexical", **options):
         data = open_dataset(str(small_data))
         spec = run_spec(data, "all", "test", agent, **options)
-        predict(data, str(small_data), spec, tmp_path / name)
+        predict(data, str(small_data), spec, find_answerer(agent, seed=spec.seed), tmp_path / name)
         return tmp_path / name
 
     return make

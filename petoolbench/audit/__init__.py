@@ -1,0 +1,1 @@
+"""What a benchmark of personalized tool calls really measures, and what it gives away."""

@@ -1,0 +1,119 @@
+"""The reference ranker: which candidate serves the instruction and suits the user, and with which arguments.
+
+Two questions are learned apart. ``match`` is about function: does a candidate do what is asked for? It reads the
+instruction and the documentation. ``taste`` is about preference: which of several tools that do the same thing would
+this user take? It reads the history. Three weights join them into probabilities, fitted on instances that neither was
+trained on, so that the probability of the best candidate says how often it is right. A ``Filler`` gives the arguments.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..files import read_json, write_text
+from ..schema import Instance, ToolCall
+from .features import FeatureMaker, FeatureTable
+from .filler import Filler
+from .reading import Rarity
+from .trees import Trees
+
+_FORMAT = "petoolbench-ranker-1"
+SIGNALS = ("match", "match of alike tools", "taste")
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The candidates of one instance by falling probability; the probabilities add up to 1."""
+
+    names: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """A trained ranker. ``trained_on`` says on which data: its name, config, split, fingerprint and instances."""
+
+    rarity: Rarity
+    match: Trees
+    taste: Trees
+    weights: tuple[float, ...]
+    filler: Filler
+    trained_on: dict[str, str | int]
+
+    def rankings(self, instances: Sequence[Instance]) -> list[Ranking]:
+        """Rank the candidates of instances; their references are not read."""
+        table = self._maker.table(instances)
+        logits = signals(table, self.match, self.taste) @ np.array(self.weights)
+        parts = np.split(logits, table.starts()[1:])
+        return [_ranking(instance, part) for instance, part in zip(instances, parts, strict=True)]
+
+    def call(self, instance: Instance, name: str) -> ToolCall:
+        """Return a call of a candidate with its arguments filled in."""
+        tool = next(tool for tool in instance.candidates if tool.name == name)
+        return ToolCall(name=name, arguments=self.filler.fill(tool, instance))
+
+    def write(self, path: Path) -> None:
+        """Write the ranker as one JSON file.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        data = {
+            "format": _FORMAT,
+            "trained_on": self.trained_on,
+            "weights": dict(zip(SIGNALS, self.weights, strict=True)),
+            "rarity": {"requests": self.rarity.requests, "counts": self.rarity.counts},
+            "match": self.match.to_json(),
+            "taste": self.taste.to_json(),
+            "filler": self.filler.to_json(),
+        }
+        write_text(path, json.dumps(data, separators=(",", ":"), ensure_ascii=False) + "\n")
+
+    @cached_property
+    def _maker(self) -> FeatureMaker:
+        return FeatureMaker(self.rarity)
+
+
+def read_ranker(path: Path) -> Ranker:
+    """Read a ranker from its file. Nothing in it is executed.
+
+    Raises:
+        InputError: It is no ranker of this version, or was damaged.
+    """
+    data = read_json(path)
+    if not isinstance(data, Mapping) or data.get("format") != _FORMAT:
+        raise InputError("is no ranker of this version; make one with: petoolbench train-ranker", file=path)
+    try:
+        rarity = Rarity(int(data["rarity"]["requests"]), {str(k): int(v) for k, v in data["rarity"]["counts"].items()})
+        weights = tuple(float(data["weights"][name]) for name in SIGNALS)
+        trained_on = dict(data["trained_on"])
+        match, taste = Trees.from_json(data["match"]), Trees.from_json(data["taste"])
+        return Ranker(rarity, match, taste, weights, Filler.from_json(data["filler"]), trained_on)
+    except InputError as error:
+        raise InputError(str(error), file=path) from None
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"is a damaged ranker ({error!r}); train it again", file=path) from None
+
+
+def signals(table: FeatureTable, match: Trees, taste: Trees) -> NDArray[np.float64]:
+    """Return what the weights join, of shape (rows, 3): match, its mean over alike tools, taste."""
+    fit, liking = match.predict(table), taste.predict(table)
+    parts = zip(np.split(fit, table.starts()[1:]), table.alike, strict=True)
+    pooled = np.concatenate([(alike @ part) / alike.sum(axis=1) for part, alike in parts])
+    return np.stack([fit, pooled, liking], axis=1)
+
+
+def _ranking(instance: Instance, logits: NDArray[np.float64]) -> Ranking:
+    shares = np.exp(logits - logits.max())
+    shares /= shares.sum()
+    order = sorted(range(len(shares)), key=lambda place: -shares[place])
+    names = tuple(instance.candidates[place].name for place in order)
+    return Ranking(names, tuple(float(shares[place]) for place in order))
