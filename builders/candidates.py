@@ -19,6 +19,7 @@ from .replies import UnsettledError
 
 _TOO_SIMILAR = 0.85
 _DRAWS = 200
+_BESIDE_A_DECOY = 2 / 3
 
 
 class Retriever:
@@ -70,7 +71,7 @@ def choose_candidates(
     size, retrieved = config.candidates, config.retrieved
     used = {past_call.call.name for past_call in history.calls}
     names = list(market.groups[plan.target.group].tools)
-    decoys = list(_decoys(plan, instruction, retriever, market))
+    decoys = list(_decoys(plan, instruction, retriever, market, rng))
     found = [name for group in decoys for name in market.groups[group].tools]
     closed = {plan.target.group, *decoys}
     others = (group for group in retriever.ranked(instruction) if group in allowed and group not in closed)
@@ -93,17 +94,28 @@ def choose_candidates(
     )
 
 
-def _decoys(plan: Plan, instruction: Vectors, retriever: Retriever, market: Market) -> Iterator[str]:
-    """Yield for each size of decoy the neighbour group of that size that is nearest to the instruction."""
-    ranked = sorted(
-        (cluster.group for cluster in plan.neighbours),
-        key=lambda group: (-retriever.similarity(group, instruction), group),
-    )
+def _decoys(
+    plan: Plan, instruction: Vectors, retriever: Retriever, market: Market, rng: random.Random
+) -> Iterator[str]:
+    """Yield for each size of decoy the neighbour group of that size that is nearest to the instruction.
+
+    Were all nearest to the instruction, the target would show as the group in their middle. So any later one is as
+    often the nearest to the decoy before it.
+    """
+    left = [cluster.group for cluster in plan.neighbours]
+    before: str | None = None
     for size in plan.decoy_sizes:
-        group = next((group for group in ranked if len(market.groups[group].tools) == size), None)
-        if group is not None:
-            ranked.remove(group)
-            yield group
+        fitting = [group for group in left if len(market.groups[group].tools) == size]
+        if not fitting:
+            continue
+        centre = before if rng.random() < _BESIDE_A_DECOY else None
+        nearness = {
+            group: retriever.alike(group, centre) if centre else retriever.similarity(group, instruction)
+            for group in fitting
+        }
+        before = max(fitting, key=lambda group: (nearness[group], group))
+        left.remove(before)
+        yield before
 
 
 def _serves_too(group: str, plan: Plan, retriever: Retriever, market: Market) -> bool:

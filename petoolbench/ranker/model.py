@@ -9,6 +9,7 @@ trained on, so that the probability of the best candidate says how often it is r
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,12 +95,14 @@ def read_ranker(path: Path) -> Ranker:
     try:
         rarity = Rarity(int(data["rarity"]["requests"]), {str(k): int(v) for k, v in data["rarity"]["counts"].items()})
         weights = tuple(float(data["weights"][name]) for name in SIGNALS)
+        if not all(0 <= weight < math.inf for weight in weights) or min((rarity.requests, *rarity.counts.values())) < 0:
+            raise ValueError("a weight or a count is out of range")
         trained_on = dict(data["trained_on"])
         match, taste = Trees.from_json(data["match"]), Trees.from_json(data["taste"])
         return Ranker(rarity, match, taste, weights, Filler.from_json(data["filler"]), trained_on)
     except InputError as error:
         raise InputError(str(error), file=path) from None
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(f"is a damaged ranker ({error!r}); train it again", file=path) from None
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +15,7 @@ from ..errors import InputError
 from ..files import content_hash
 from ..schema import Instance
 from .features import FeatureMaker, FeatureTable
-from .filler import train_filler
+from .filler import Filler, train_filler
 from .model import Ranker, signals
 from .orders import opened_by_dislikes
 from .reading import rarity_of
@@ -50,19 +54,44 @@ def train_ranker(
             f"{len(usable)} of {len(instances)} instances can be learned from, {_FEWEST} are needed: "
             "the gold tool has to be a candidate with siblings in its group"
         )
-    rarity = rarity_of(instance.instruction for instance in usable)
-    maker = FeatureMaker(rarity)
-    note("encoding texts")
-    told = list(opened_by_dislikes(usable, seed))
-    maker.prepare([*usable, *told])
-    note("reading candidates and histories")
-    table, extra = maker.table(usable), maker.table(told) if told else None
-    learner = _Learner(table, usable, extra, told, seed)
-    note("learning function and taste")
-    weights = _weights(learner.held_out_signals(), gold_labels(usable), table)
-    match, taste = learner.match(range(len(usable))), learner.taste(range(len(usable)))
-    note("learning arguments")
-    return Ranker(rarity, match, taste, weights, train_filler(usable, seed), trained_on)
+    with _filler_beside(usable, seed) as filler:
+        rarity = rarity_of(instance.instruction for instance in usable)
+        maker = FeatureMaker(rarity)
+        note("encoding texts")
+        told = list(opened_by_dislikes(usable, seed))
+        maker.prepare([*usable, *told])
+        note("reading candidates and histories")
+        table, extra = maker.table(usable), maker.table(told) if told else None
+        learner = _Learner(table, usable, extra, told, seed)
+        note("learning function and taste")
+        weights = _weights(learner.held_out_signals(), gold_labels(usable), table)
+        match, taste = learner.match(range(len(usable))), learner.taste(range(len(usable)))
+        note("learning arguments")
+        return Ranker(rarity, match, taste, weights, filler(), trained_on)
+
+
+@contextmanager
+def _filler_beside(instances: Sequence[Instance], seed: int) -> Iterator[Callable[[], Filler]]:
+    """Train the filler in a process of its own where the system can fork; yield what waits for it."""
+    if "fork" not in multiprocessing.get_all_start_methods():
+        yield lambda: train_filler(instances, seed)
+        return
+    # A forked process finds the instances in its memory; they need not be sent to it.
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(1, context, initializer=_keep, initargs=(instances,)) as pool:
+        future = pool.submit(_kept_filler, seed)
+        yield lambda: Filler.from_json(future.result())
+
+
+_kept: list[Sequence[Instance]] = []
+
+
+def _keep(instances: Sequence[Instance]) -> None:
+    _kept.append(instances)
+
+
+def _kept_filler(seed: int) -> dict[str, Any]:
+    return train_filler(_kept[0], seed).to_json()
 
 
 def gold_labels(instances: Sequence[Instance]) -> Labels:

@@ -29,6 +29,8 @@ _PARAMETERS: dict[str, Any] = {
     "max_bin": 127,
     "deterministic": True,
     "force_row_wise": True,
+    # More threads wait for each other at every split: where something else runs too, small data takes minutes.
+    "num_threads": 1,
     "verbose": -1,
 }
 
@@ -66,6 +68,9 @@ class Trees:
         # LightGBM reads past the end of a text that was cut.
         if not isinstance(model, str) or data.get("model_hash") != content_hash(model):
             raise InputError("the trees are damaged; train the ranker again", field="model")
+        # With fewer columns than it was trained on, LightGBM reads past the end of a row.
+        if f"\nmax_feature_idx={len(names) - 1}\n" not in model:
+            raise InputError("these are not the features of the trees; train the ranker again", field="names")
         return cls(tuple(names), model)
 
     @cached_property

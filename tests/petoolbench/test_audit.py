@@ -8,6 +8,7 @@ import sys
 import pytest
 from scipy.stats import chisquare
 
+from petoolbench.__main__ import main
 from petoolbench.audit.ceilings import measure_ceilings
 from petoolbench.audit.composition import measure_composition
 from petoolbench.audit.evidence import Reading, best_reading, oracle, standing_highest
@@ -19,6 +20,7 @@ from petoolbench.audit.reading import read_subject
 from petoolbench.audit.records import Line, Subject, Threshold
 from petoolbench.audit.rules import measure_rules
 from petoolbench.audit.running import SECTIONS, run_audit
+from petoolbench.audit.shortcuts import measure_shortcuts
 from petoolbench.audit.tables import figure, names_in_order
 from petoolbench.audit.texts import holds, spelled
 from petoolbench.audit.values import values_found
@@ -605,6 +607,78 @@ def test_reading_a_subject(small_data, tmp_path):
     assert list(other.train) == ["chronological"]
     with pytest.raises(InputError, match="no split 'tset'"):
         read_subject(str(small_data), split="tset")
+
+
+RANKERS = (
+    "full ranker",
+    "ranker without the instruction",
+    "ranker without history",
+    "ranker of other users' choices",
+    "history swapped",
+    "setting hidden",
+)
+
+
+def _by_setting(instances):
+    return {name: [entry for entry in instances if entry.setting == name] for name in SETTINGS}
+
+
+def test_the_trained_part_on_shipped_data(shipped_sample, encoder):
+    training, testing = ([entry for place, entry in enumerate(part) if place % 2] for part in shipped_sample)
+    subject = Subject("sample", _by_setting(testing), _by_setting(training))
+    lines = measure_shortcuts(subject)
+    found = {(line.name, line.group): line for line in lines}
+    names = [f"{name}{part}" for name in RANKERS for part in ("", ", in group")]
+    assert len(lines) == len(found)
+    assert set(found) == {(name, setting) for name in names for setting in SETTINGS}
+    for line in lines:
+        _check_trained_line(line, subject.settings[line.group])
+    for setting in SETTINGS:
+        full = found["full ranker, in group", setting]
+        assert full.value > full.chance + 0.3
+        for name in ("history swapped, in group", "ranker without history, in group"):
+            assert abs(found[name, setting].value - full.chance) < 0.15, found[name, setting]
+            assert found[name, setting].value < full.value - 0.2
+        assert (
+            found["ranker without the instruction", setting].value < found["full ranker", setting].value <= full.value
+        )
+    hidden = [found["full ranker", name].value - found["setting hidden", name].value for name in SETTINGS]
+    assert hidden[0] == 0
+    assert min(hidden[1:]) > 0.05
+
+
+def _check_trained_line(line, members):
+    assert (line.section, line.unit, line.n) == ("shortcuts", "share", len(members))
+    assert 0 <= line.low <= line.value <= line.high <= 1
+    sizes = [len(entry.reference.group) if "in group" in line.name else len(entry.candidates) for entry in members]
+    assert line.chance == pytest.approx(sum(1 / size for size in sizes) / len(sizes))
+    assert "trained on the training split" in line.note
+
+
+def test_without_a_training_split_rankers_are_cross_validated(shipped_sample, encoder, monkeypatch):
+    monkeypatch.setattr("petoolbench.ranker.studies._TREES", 20)
+    members = [entry for entry in shipped_sample[1] if entry.setting == "rating_integrated"][:40]
+    lines = measure_shortcuts(_subject(members))
+    assert len(lines) == 2 * len(RANKERS)
+    assert all(0 <= line.value <= 1 and line.n == 40 for line in lines)
+    assert all("cross-validated in 10 folds by functionality" in line.note for line in lines)
+
+
+def test_the_command_audits_and_says_by_its_exit_code(small_data, encoder, tmp_path, capsys):
+    command = ["audit", "--data", str(small_data), "--config", "rating_integrated", "--out", str(tmp_path / "audit")]
+    assert main(command) == 1
+    shown = capsys.readouterr()
+    assert "failed" in shown.out
+    assert "audit.html" in shown.err.replace("\n", "")
+    first = json.loads((tmp_path / "audit" / "audit.json").read_text())
+    assert first["failed"] is True
+    assert {f"{name}, in group" for name in RANKERS} <= {line["name"] for line in first["lines"]}
+    kept = "- line: composition.distinct instructions\n  min: 0.9\n- line: shortcuts.full ranker\n  max: 1\n"
+    (tmp_path / "bounds.yaml").write_text(kept)
+    assert main([*command, "--thresholds", str(tmp_path / "bounds.yaml"), "--quiet"]) == 0
+    again = json.loads((tmp_path / "audit" / "audit.json").read_text())
+    assert (again["failed"], len(again["verdicts"])) == (False, 2)
+    assert again["lines"] == first["lines"]
 
 
 # What the published test set measures, by the project's own notes on the whole of it. Half of it is at hand.

@@ -12,6 +12,7 @@ import pytest
 
 from petoolbench.__main__ import main
 from petoolbench.convert import convert
+from petoolbench.folders import write_dataset
 from tests.conftest import GOLD, HISTORY, published_entry, published_prompt
 
 
@@ -320,9 +321,164 @@ def test_info_on_nothing(capsys):
         ["predict", "--agent", "random"],
         ["score", "x", "--mode", "kind"],
         ["predict", "--limit", "0"],
+        ["predict", "--agent", "ranker", "--out", "x", "--ranker", "y", "--top-k", "0"],
+        ["predict", "--agent", "ranker", "--out", "x", "--ranker", "y", "--abstain-below", "2"],
+        ["predict", "--agent", "ranker", "--out", "x", "--ranker", "y", "--abstain-below", "nan"],
     ],
 )
 def test_wrong_usage_exits_with_2(arguments):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
+
+
+def _damaged(change):
+    """Return a function that changes a ranker's file as JSON."""
+
+    def damage(path):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        change(data)
+        path.write_text(json.dumps(data), encoding="utf-8")
+
+    return damage
+
+
+RANKERS = {
+    "no file": (lambda path: path.unlink(), ["no such file"]),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), ["is a folder"]),
+    "an empty file": (lambda path: path.write_text(""), ["is empty"]),
+    "no JSON": (lambda path: path.write_text("tree\nversion=v4\n"), ["not valid JSON"]),
+    "a cut-off file": (lambda path: path.write_text(path.read_text()[:5_000]), ["not valid JSON"]),
+    "a list": (lambda path: path.write_text("[]"), ["no ranker of this version", "train-ranker"]),
+    "another format": (_damaged(lambda data: data.update(format="petoolbench-ranker-0")), ["no ranker of this version"]),
+    "cut trees": (_damaged(lambda data: data["match"].update(model=data["match"]["model"][:-500])), ["'model'", "damaged"]),
+    "trees of another kind": (_damaged(lambda data: data.update(taste=[1])), ["no trees of this version"]),
+    "feature names that are numbers": (_damaged(lambda data: data["taste"].update(names=[1])), ["no trees of this version"]),
+    "too few feature names": (_damaged(lambda data: data["taste"]["names"].pop()), ["'names'", "not the features"]),
+    "a huge count": (_damaged(lambda data: data["rarity"].update(requests=float("inf"))), ["damaged ranker"]),
+    "no taste": (_damaged(lambda data: data.pop("taste")), ["damaged ranker", "taste"]),
+    "no weight of taste": (_damaged(lambda data: data["weights"].pop("taste")), ["damaged ranker", "taste"]),
+    "weights as a list": (_damaged(lambda data: data.update(weights=[1, 2, 3])), ["damaged ranker"]),
+    "a weight that is a word": (_damaged(lambda data: data["weights"].update(match="much")), ["damaged ranker", "much"]),
+    "counts as a list": (_damaged(lambda data: data["rarity"].update(counts=[])), ["damaged ranker"]),
+    "an impossible count": (_damaged(lambda data: data["rarity"]["counts"].update(a=-1)), ["damaged ranker"]),
+    "an endless weight": (_damaged(lambda data: data["weights"].update(match=float("inf"))), ["damaged ranker"]),
+    "no word of its data": (_damaged(lambda data: data.update(trained_on=3)), ["damaged ranker"]),
+    "a damaged filler": (_damaged(lambda data: data["filler"].update(model="")), ["ranker.json"]),
+    "no filler": (_damaged(lambda data: data.update(filler=None)), ["ranker.json"]),
+}  # fmt: skip
+
+
+@pytest.fixture
+def ranker(tmp_path, small_ranker):
+    """A copy of a trained ranker's file."""
+    path = tmp_path / "ranker.json"
+    path.write_bytes(small_ranker.read_bytes())
+    return path
+
+
+@pytest.mark.parametrize("case", RANKERS)
+def test_predict_with_a_bad_ranker(tmp_path, capsys, small_data, ranker, case):
+    damage, words = RANKERS[case]
+    damage(ranker)
+    before = _tree(tmp_path)
+    _fails(capsys, _predict(tmp_path, small_data, agent="ranker", ranker=ranker), "ranker.json", *words)
+    assert _tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("option", [["--ranker", "ranker.json"], ["--top-k", "3"], ["--abstain-below", "0"]])
+def test_options_of_the_ranker_go_with_the_ranker(tmp_path, capsys, small_data, option):
+    _fails(capsys, [*_predict(tmp_path, small_data, agent="lexical"), *option], "--agent ranker only")
+    assert _tree(tmp_path) == []
+
+
+def test_the_agent_ranker_needs_a_file(tmp_path, capsys, small_data):
+    _fails(capsys, _predict(tmp_path, small_data, agent="ranker"), "needs --ranker FILE", "train-ranker")
+    assert _tree(tmp_path) == []
+
+
+@pytest.fixture
+def shortlists(tmp_path, small_data, ranker):
+    """A function that makes a ranker's run with shortlists on the hand-written data."""
+
+    def make(*options):
+        out = tmp_path / "shortlists"
+        command = _predict(tmp_path, small_data, agent="ranker", ranker=ranker, out=out)
+        assert main([str(part) for part in command] + ["--top-k", "2", "--quiet", *options]) == 0
+        return out
+
+    return make
+
+
+def test_a_shortlist_of_other_data(tmp_path, capsys, shortlists, data):
+    run = shortlists()
+    _fails(capsys, _predict(tmp_path, data, agent="lexical", shortlist=run), "no candidate in the shortlist")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_shortlist_of_fewer_instances(tmp_path, capsys, shortlists, small_data):
+    run = shortlists("--limit", "3")
+    _fails(capsys, _predict(tmp_path, small_data, agent="lexical", shortlist=run), "3 instances", "45")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_shortlists_as_shortlist(tmp_path, capsys, small_data, run):
+    again = _predict(tmp_path, small_data, agent="lexical", shortlist=run, out=tmp_path / "b")
+    _fails(capsys, again, "no shortlists", "--top-k")
+    missing = _predict(tmp_path, small_data, agent="lexical", shortlist=tmp_path / "none", out=tmp_path / "b")
+    _fails(capsys, missing, "none", "no such run folder")
+    assert not (tmp_path / "b").exists()
+
+
+def test_training_on_too_little(tmp_path, capsys, small_data):
+    out = tmp_path / "ranker.json"
+    _fails(capsys, ["train-ranker", "--data", small_data, "--out", out], "15 of 15 instances", "20 are needed")
+    _fails(capsys, ["train-ranker", "--data", small_data, "--split", "dev", "--out", out], "no split 'dev'")
+    assert _tree(tmp_path) == []
+
+
+def test_training_without_groups(tmp_path, capsys, small_instances):
+    bare = [
+        entry.model_copy(update={"reference": entry.reference.model_copy(update={"group": ()})})
+        for entry in small_instances
+        if entry.setting == "preferred_only"
+    ]
+    (tmp_path / "data").mkdir()
+    write_dataset(tmp_path / "data", {"preferred_only": {"train": bare}}, bare[0].candidates, "# Bare\n", {})
+    before = _tree(tmp_path)
+    command = ["train-ranker", "--data", tmp_path / "data", "--config", "preferred_only"]
+    _fails(capsys, [*command, "--out", tmp_path / "ranker.json"], "0 of 20 instances", "siblings in its group")
+    assert _tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--config", "chronologic"], ["no config 'chronologic'", "chronological"]),
+        (["--split", "dev"], ["no split 'dev'"]),
+        (["--data", "./nowhere"], ["no such dataset folder"]),
+        (["--train", "./nowhere"], ["no such dataset folder"]),
+        (["--thresholds", "none.yaml"], ["none.yaml", "no such file"]),
+    ],
+)
+def test_audit(tmp_path, capsys, small_data, options, words):
+    _fails(capsys, ["audit", "--data", small_data, "--out", tmp_path / "audit", *options], *words)
+    assert _tree(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("[", ["YAML"]), ("- line: nothing\n  min: 1\n", ["entry 1", "'line'"]), ("- line: leaks.x\n", ["needs a bound"])],
+)
+def test_audit_with_broken_thresholds(tmp_path, capsys, small_data, text, words):
+    (tmp_path / "bounds.yaml").write_text(text)
+    command = ["audit", "--data", small_data, "--thresholds", tmp_path / "bounds.yaml", "--out", tmp_path / "audit"]
+    _fails(capsys, command, "bounds.yaml", *words)
+    assert _tree(tmp_path) == ["bounds.yaml"]
+
+
+def test_audit_into_a_foreign_folder(tmp_path, capsys, small_data):
+    (tmp_path / "audit").mkdir()
+    (tmp_path / "audit" / "mine.txt").write_text("keep")
+    _fails(capsys, ["audit", "--data", small_data, "--out", tmp_path / "audit"], "not empty", "another folder")
+    assert _tree(tmp_path) == ["audit", "audit/mine.txt"]

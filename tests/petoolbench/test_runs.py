@@ -242,3 +242,114 @@ def test_the_manifest_says_how_it_was_made(make_run, small_data, name):
     assert manifest["spec"]["seed"] == 9
     assert manifest["spec"]["fingerprint"] == open_dataset(str(small_data)).fingerprint("all", "test")
     assert {"petoolbench", "python", "datasets"} <= manifest["versions"].keys()
+
+
+@pytest.fixture
+def rank(tmp_path, small_data, small_ranker):
+    """A function that lets the ranker answer the hand-written data by command, into a folder of the given name."""
+
+    def run(name, *options, ranker=small_ranker):
+        arguments = ["--data", str(small_data), "--agent", "ranker", "--ranker", str(ranker), *options]
+        return main(["predict", *arguments, "--out", str(tmp_path / name), "--quiet"])
+
+    return run
+
+
+def test_a_ranker_says_how_sure_it_is_and_what_else_it_would_take(rank, tmp_path, small_data):
+    assert rank("x", "--top-k", "3") == 0
+    assert rank("bare") == 0
+    whole = read_run(tmp_path / "x").predictions
+    for instance in open_dataset(str(small_data)).instances("all", "test"):
+        answer = whole[instance.id]
+        assert answer.calls[0].name == answer.shortlist[0]
+        assert len(set(answer.shortlist) & {tool.name for tool in instance.candidates}) == len(answer.shortlist) == 3
+        assert 1 / len(instance.candidates) <= answer.confidence <= 1
+        bare = answer.model_copy(update={"shortlist": None})
+        assert read_run(tmp_path / "bare").predictions[instance.id] == bare
+    manifest = json.loads((tmp_path / "x" / "manifest.json").read_text())
+    assert (manifest["spec"]["top_k"], manifest["oracle"]) == (3, False)
+    assert main(["score", str(tmp_path / "x"), "--quiet"]) == 0
+
+
+def test_an_abstaining_ranker_leaves_instances_unscored(rank, tmp_path, capsys):
+    assert rank("all") == 0
+    sure = sorted(answer.confidence for answer in read_run(tmp_path / "all").predictions.values())
+    middle = (sure[14] + sure[15]) / 2
+    assert sure[14] < middle < sure[15]
+    assert rank("some", "--abstain-below", str(middle), "--top-k", "2") == 0
+    silent = [answer for answer in read_run(tmp_path / "some").predictions.values() if answer.calls is None]
+    assert len(silent) == 15
+    assert all(answer.error.startswith("abstained") for answer in silent)
+    assert all(answer.confidence < middle and len(answer.shortlist) == 2 for answer in silent)
+    assert main(["score", str(tmp_path / "some")]) == 0
+    assert "15 of 45 instances have no answer" in " ".join(capsys.readouterr().err.split())
+    numbers = summarise(score_run(tmp_path / "some"))["settings"]["all"]
+    assert (numbers["unscored"], numbers["tool_accuracy"]["n"]) == (15, 30)
+
+
+def test_a_rule_agent_picks_from_a_rankers_shortlist(rank, tmp_path, small_data):
+    assert rank("ranked", "--top-k", "2") == 0
+    arguments = ["predict", "--data", str(small_data), "--agent", "lexical", "--quiet", "--out", str(tmp_path / "x")]
+    assert main([*arguments, "--shortlist", str(tmp_path / "ranked")]) == 0
+    shortlists = {key: answer.shortlist for key, answer in read_run(tmp_path / "ranked").predictions.items()}
+    picked = {key: answer.calls[0].name for key, answer in read_run(tmp_path / "x").predictions.items()}
+    assert len(picked) == 45
+    assert all(name in shortlists[key] for key, name in picked.items())
+    assert main(["predict", *arguments[1:-1], str(tmp_path / "free")]) == 0
+    free = {key: answer.calls[0].name for key, answer in read_run(tmp_path / "free").predictions.items()}
+    assert any(name not in shortlists[key] for key, name in free.items())
+    assert len(score_run(tmp_path / "x").judged) == 45
+
+
+def test_a_run_over_another_shortlist_is_refused(rank, tmp_path, small_data, capsys):
+    assert rank("two", "--top-k", "2") == rank("three", "--top-k", "3") == 0
+    arguments = ["predict", "--data", str(small_data), "--agent", "lexical", "--quiet", "--out", str(tmp_path / "x")]
+    assert main([*arguments, "--shortlist", str(tmp_path / "two")]) == 0
+    before = (tmp_path / "x" / "predictions.jsonl").read_bytes()
+    assert main([*arguments, "--shortlist", str(tmp_path / "three")]) == 2
+    assert "another shortlist" in capsys.readouterr().err
+    assert (tmp_path / "x" / "predictions.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("cut", [1, 3_000])
+def test_an_interrupted_run_of_a_ranker_goes_on(rank, tmp_path, cut):
+    assert rank("whole", "--top-k", "3") == rank("part", "--top-k", "3") == 0
+    whole = (tmp_path / "whole" / "predictions.jsonl").read_bytes()
+    (tmp_path / "part" / "predictions.jsonl").write_bytes(whole[:-cut])
+    assert len(read_run(tmp_path / "part").predictions) < 45
+    assert rank("part", "--top-k", "3") == 0
+    assert (tmp_path / "part" / "predictions.jsonl").read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"), [({"ranker": True}, "ranker"), ({"top": "4"}, "top_k"), ({"below": "0.9"}, "abstain_below")]
+)
+def test_another_ranker_does_not_go_on_with_a_run(rank, tmp_path, small_ranker, capsys, changes, field):
+    assert rank("x", "--top-k", "3", "--abstain-below", "0.1") == 0
+    before = (tmp_path / "x" / "predictions.jsonl").read_bytes()
+    other = tmp_path / "other.json"
+    data = json.loads(small_ranker.read_text())
+    data["weights"]["taste"] += 1
+    other.write_text(json.dumps(data))
+    options = ["--top-k", changes.get("top", "3"), "--abstain-below", changes.get("below", "0.1")]
+    assert rank("x", *options, ranker=other if "ranker" in changes else small_ranker) == 2
+    assert f"holds a run of another {field} " in capsys.readouterr().err
+    assert (tmp_path / "x" / "predictions.jsonl").read_bytes() == before
+
+
+def test_a_ranker_is_trained_by_command(tmp_path, small_data, small_ranker, capsys):
+    out = tmp_path / "new" / "ranker.json"
+    assert main(["train-ranker", "--data", str(small_data), "--split", "test", "--out", str(out)]) == 0
+    assert "a ranker of 45 instances" in " ".join(capsys.readouterr().err.split())
+    made = json.loads(out.read_text())
+    known = open_dataset(str(small_data))
+    assert made["trained_on"].items() >= {
+        ("data", small_data.name),
+        ("split", "test"),
+        ("fingerprint", known.fingerprint("all", "test")),
+        ("instances", 45),
+    }
+    assert made["format"] == json.loads(small_ranker.read_text())["format"]
+    assert [path.name for path in out.parent.iterdir()] == ["ranker.json"]
+    predict_it = ["predict", "--data", str(small_data), "--agent", "ranker", "--ranker", str(out), "--limit", "3"]
+    assert main([*predict_it, "--out", str(tmp_path / "x"), "--quiet"]) == 0
