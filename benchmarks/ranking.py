@@ -1,7 +1,7 @@
 """Time a trained ranker's predictions: ``python -m benchmarks.ranking --ranker FILE [--data FOLDER] [--count 300]``.
 
-``known tools`` is the case of a deployed ranker: the tools were read before, each request is new and comes alone. ``cold``
-has never seen the tools either. Milliseconds a prediction, median and mean, on whatever cores there are.
+``known tools`` is the case of a deployed ranker: the tools were read before, each request is new and comes alone.
+``cold`` has never seen the tools either. Milliseconds a prediction, median and mean, on whatever cores there are.
 """
 
 from __future__ import annotations
