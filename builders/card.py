@@ -74,6 +74,13 @@ that.
 Limits: requests are filled phrasings, so words repeat more than people's do; tastes are sharper than life's; each
 request wants one call; English only.
 
+## What was trained on it
+
+The repository's reference ranker, an agent without a language model, is trained on the training splits of the three
+settings and on nothing else; its figures on the test splits and on official PEToolBench data, which it never saw, stand
+in the repository under docs/results, beside an audit of these splits. Train on `train` only: the test's users are
+others, and half of its functionalities occur nowhere in training.
+
 Licence: Apache-2.0.
 """
 

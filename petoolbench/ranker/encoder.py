@@ -67,8 +67,11 @@ class TextEncoder:
             found: Vectors = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
             return found
 
+        tokens = [entry.ids for entry in tokenizer.encode_batch(list(texts))]
+        if len(tokens) == 1:
+            return vector(tokens[0])[None]
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            return np.stack(list(pool.map(vector, [entry.ids for entry in tokenizer.encode_batch(list(texts))])))
+            return np.stack(list(pool.map(vector, tokens)))
 
     def _loaded(self) -> tuple[Any, Any]:
         if self._session is None:
