@@ -127,8 +127,8 @@ def _cosine(a: frozenset[str], b: frozenset[str], a_weight: float, b_weight: flo
 
 def _share(words: frozenset[str], within: frozenset[str], rarity: Rarity) -> float:
     """Return the share of words, weighed by rarity, that stand in others, from 0 to 1."""
-    total = sum(map(rarity.of, words))
-    return sum(map(rarity.of, words & within)) / total if total else 0.0
+    total = math.fsum(map(rarity.of, words))
+    return math.fsum(map(rarity.of, words & within)) / total if total else 0.0
 
 
 def _nearest(likeness: Matrix) -> Matrix:

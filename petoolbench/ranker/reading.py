@@ -32,9 +32,9 @@ class Rarity:
         return self._weights.get(stem, self._unknown)
 
     def squared(self, stems: Iterable[str]) -> float:
-        """Return the squared length of a set of stems as a vector of rarities."""
+        """Return the squared length of a set of stems as a vector of rarities, to the bit whatever their order."""
         known, unknown = self._weights, self._unknown
-        return sum([known.get(stem, unknown) ** 2 for stem in stems])
+        return math.fsum([known.get(stem, unknown) ** 2 for stem in stems])
 
     @cached_property
     def _weights(self) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """The reference ranker: reading, features, training, ranking, and what audits make of them."""
 
+import os
+import subprocess
 import sys
 from itertools import pairwise
 
@@ -24,6 +26,7 @@ from petoolbench.ranker.studies import cross_folds, right, study
 from petoolbench.ranker.training import folds_by, train_ranker
 from petoolbench.ranker.trees import train_trees
 from petoolbench.schema import Interaction, Tool, ToolCall
+from tests.conftest import ROOT
 
 TRAINED_ON = {"data": "a sample", "instances": 300}
 TEXTS = ["weather forecast", "Which films are on in Bergen tonight?", "föhn 🎵 日本語", "", "   ", "a " * 500, "\u0301"]
@@ -531,3 +534,19 @@ def test_hidden_settings(testing):
     ordered = [entry for entry in testing if entry.setting == "chronological"]
     moved = [entry.history != without_setting(entry).history for entry in ordered]
     assert sum(moved) > 0.9 * len(ordered)
+
+
+@pytest.mark.slow
+def test_another_hash_seed_gives_the_same_file(tmp_path):
+    """Sets of words have another order in each process, and sums of floats must not notice."""
+    script = (
+        "import sys; from pathlib import Path; from petoolbench.folders import open_dataset;"
+        "from petoolbench.ranker.training import train_ranker;"
+        "members = list(open_dataset('petoolbench').instances('all', 'train'))[::60];"
+        "train_ranker(members, {}).write(Path(sys.argv[1]))"
+    )
+    files = [tmp_path / "1.json", tmp_path / "2.json"]
+    for seed, file in enumerate(files, start=1):
+        environment = {**os.environ, "PYTHONHASHSEED": str(seed)}
+        subprocess.run([sys.executable, "-c", script, str(file)], check=True, cwd=ROOT, env=environment)
+    assert files[0].read_bytes() == files[1].read_bytes()
