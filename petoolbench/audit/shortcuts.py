@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ranker.features import Family, FeatureMaker, FeatureTable
+from ..ranker.features import FAMILIES, Family, FeatureMaker, FeatureTable
 from ..ranker.reading import rarity_of
 from ..ranker.studies import Fold, Scores, cross_folds, right, study
 from ..schema import Instance, Tool
@@ -24,7 +24,6 @@ from .texts import group_chance
 _FOLDS = 10
 _SEED = 0
 _DOUBT = 5.0
-_EVERYTHING: tuple[Family, ...] = ("match", "history", "composition")
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def measure_shortcuts(subject: Subject) -> list[Line]:
     material, maker = _material(subject)
     swapped = _changed(material, maker, swapped_histories(material.instances))
     hidden = _changed(material, maker, [without_setting(instance) for instance in material.instances])
-    full, of_swapped, of_hidden = _study(material, _EVERYTHING, [swapped, hidden])
+    full, of_swapped, of_hidden = _study(material, FAMILIES, [swapped, hidden])
     readings = [
         ("full ranker", full, "sees the whole prompt"),
         ("ranker without the instruction", _study(material, ("history", "composition"))[0], "sees no instruction"),

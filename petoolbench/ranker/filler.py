@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import JsonValue
 
-from ..errors import InputError, MissingExtraError
+from ..errors import InputError
 from ..files import content_hash
 from ..schema import Arguments, Instance, Tool
 from .associations import Associations
@@ -24,6 +24,7 @@ from .examples import training_table
 from .rows import FEATURES, SPANNING, Row, call_rows
 from .slots import Slot, read_slots
 from .spans import read_instruction
+from .trees import lightgbm
 from .values import Scene, Source, call_offers, past_values
 
 _FORMAT = "petoolbench-filler-1"
@@ -114,7 +115,7 @@ class Filler:
 
     @cached_property
     def _trees(self) -> Any:
-        return _lightgbm().Booster(model_str=self.model)
+        return lightgbm().Booster(model_str=self.model)
 
 
 def train_filler(instances: Sequence[Instance], seed: int = 0) -> Filler:
@@ -122,25 +123,17 @@ def train_filler(instances: Sequence[Instance], seed: int = 0) -> Filler:
 
     Raises:
         InputError: No instance has parameters to learn from.
-        MissingExtraError: LightGBM is not installed.
+        MissingExtraError: The extra ``ranker`` is not installed.
     """
-    lightgbm = _lightgbm()
+    library = lightgbm()
     table = training_table(instances, seed)
     if not len(table.labels):
         raise InputError(
             "nothing to learn arguments from: no candidate of the instances is a gold tool with parameters"
         )
-    data = lightgbm.Dataset(table.values, table.labels, feature_name=list(FEATURES), free_raw_data=True)
-    trees = lightgbm.train({**_PARAMETERS, "seed": seed}, data, num_boost_round=_TREES)
+    data = library.Dataset(table.values, table.labels, feature_name=list(FEATURES), free_raw_data=True)
+    trees = library.train({**_PARAMETERS, "seed": seed}, data, num_boost_round=_TREES)
     return Filler(table.boundaries, table.clues, trees.model_to_string(num_iteration=_TREES))
-
-
-def _lightgbm() -> Any:
-    try:
-        import lightgbm
-    except ImportError:
-        raise MissingExtraError("filling arguments by a learned model", "lightgbm", "ranker") from None
-    return lightgbm
 
 
 def _choose(rows: Sequence[Row], chances: Sequence[float]) -> dict[int, Row]:
