@@ -97,10 +97,10 @@ def choose_candidates(
 def _decoys(
     plan: Plan, instruction: Vectors, retriever: Retriever, market: Market, rng: random.Random
 ) -> Iterator[str]:
-    """Yield for each size of decoy the neighbour group of that size that is nearest to the instruction.
+    """Yield for each size of decoy a neighbour group of that size: the first is the nearest to the instruction.
 
-    Were all nearest to the instruction, the target would show as the group in their middle. So any later one is as
-    often the nearest to the decoy before it.
+    Were all of them, the target would show as the group in their middle. So a later one is in two of three instances
+    the nearest to the decoy before it.
     """
     left = [cluster.group for cluster in plan.neighbours]
     before: str | None = None
