@@ -187,7 +187,9 @@ class Prediction(Record):
 
     ``error`` says why there is no answer (a server's fault, say); such an instance is unscored, not wrong.
     ``confidence`` is the answerer's own probability, from 0 to 1, that the tool is right; ``shortlist`` names the
-    candidates that it finds likeliest, the best first.
+    candidates that it finds likeliest, the best first. Of language models: the tokens of the prompt and of the answer,
+    how many of the oldest interactions the window left no room for, and why the answer ended (``closed``: after its
+    first call; ``stop``: the model ended it; ``length``: it was cut off).
     """
 
     id: str
@@ -197,6 +199,10 @@ class Prediction(Record):
     seconds: float | None = Field(default=None, ge=0)
     confidence: float | None = Field(default=None, ge=0, le=1)
     shortlist: tuple[str, ...] | None = None
+    prompt_tokens: int | None = Field(default=None, ge=0)
+    completion_tokens: int | None = Field(default=None, ge=0)
+    dropped: int | None = Field(default=None, ge=0)
+    finish: str | None = None
 
 
 class Score(Record):
