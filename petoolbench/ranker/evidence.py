@@ -53,6 +53,15 @@ HISTORY_DIRECTIONS: dict[str, int] = {
 """Every history feature and its direction."""
 
 
+_DOCUMENTS = (
+    "documents",
+    "documents, best sentence",
+    "documents, worst sentence",
+    "sentences only liked",
+    "sentences only disliked",
+)
+
+
 def history_features(
     setting: Setting, tools: Sequence[ToolReading], past: Sequence[PastCall], likeness: Likeness
 ) -> dict[str, Matrix]:
@@ -68,21 +77,24 @@ def history_features(
     """
     ordered = setting == "chronological"
     opening = _opening_run(past) if ordered else ()
-    found = _columns([{**_taste(tool, past, opening, ordered), **_documents(tool, past)} for tool in tools])
+    told = _told(past)
+    found = _columns([{**_taste(tool, past, opening, ordered), **_documents(tool, *told)} for tool in tools])
     siblings = likeness.siblings()
     found["standing"] = 2 * np.sign(found["provider"]) + np.sign(found["vendor"])
-    for name in ("provider", "vendor", "provider latest", "provider kept", "vendor latest"):
-        found[f"{name}, best of siblings"] = _best(found[name], siblings)
-    found["provider, worst of siblings"] = -_best(-found["provider"], siblings)
+    evidence = ("provider", "vendor", "provider latest", "provider kept", "vendor latest")
+    rows = np.stack([*(found[name] for name in evidence), -found["provider"], found["standing"], found["documents"]])
+    *bests, worst, standing, documents = _best(rows, siblings)
+    found |= {f"{name}, best of siblings": best for name, best in zip(evidence, bests, strict=True)}
+    found["provider, worst of siblings"] = -worst
     found["siblings against"] = _share_of(found["provider"] < 0, siblings)
     found["siblings in the opening run"] = _share_of(found["provider in the opening run"] > 0, siblings)
     found["opening run"] = np.full(len(tools), float(len(opening)))
-    found["standing above siblings"] = found["standing"] - _best(found["standing"], siblings)
+    found["standing above siblings"] = found["standing"] - standing
     against = (found["provider"] < 0) | (found["provider in the opening run"] > 0)
     for name, values in (("near one against", likeness.cosines), ("near one against in words", likeness.words)):
         found[name] = _nearest(values, against)
         found[f"{name}, below the best"] = found[name] - found[name].max()
-    found["documents above siblings"] = found["documents"] - _best(found["documents"], siblings)
+    found["documents above siblings"] = found["documents"] - documents
     found["rated"] = np.full(len(tools), float(setting == "rating_integrated"))
     found["ordered"] = np.full(len(tools), float(ordered))
     return {name: found[name] for name in HISTORY_DIRECTIONS}
@@ -114,29 +126,37 @@ def _kept(provider: str, own: Sequence[PastCall], past: Sequence[PastCall]) -> f
     return float(np.mean([1 if latest[category] == provider else -1 for category in {call.category for call in own}]))
 
 
-def _documents(tool: ToolReading, past: Sequence[PastCall]) -> dict[str, float]:
-    """Return how a description's sentences compare with those of liked and disliked tools, where these are shown."""
+def _told(past: Sequence[PastCall]) -> tuple[Counter[str], Counter[str]]:
+    """Return how often each sentence stands in the documentation of liked and of disliked tools, where it is shown."""
     liked = Counter(sentence for call in past if call.liked for sentence in call.sentences)
     disliked = Counter(sentence for call in past if not call.liked for sentence in call.sentences)
+    return liked, disliked
+
+
+def _documents(tool: ToolReading, liked: Counter[str], disliked: Counter[str]) -> dict[str, float]:
+    """Return how a description's sentences compare with those of liked and disliked tools."""
+    if not liked and not disliked:
+        return dict.fromkeys(_DOCUMENTS, 0.0)
     gains = [liked[sentence] - disliked[sentence] for sentence in tool.sentences]
-    return {
-        "documents": sum(gains),
-        "documents, best sentence": max(gains, default=0),
-        "documents, worst sentence": min(gains, default=0),
-        "sentences only liked": sum(liked[s] > 0 and not disliked[s] for s in tool.sentences),
-        "sentences only disliked": sum(disliked[s] > 0 and not liked[s] for s in tool.sentences),
-    }
+    only_liked = sum(liked[s] > 0 and not disliked[s] for s in tool.sentences)
+    only_disliked = sum(disliked[s] > 0 and not liked[s] for s in tool.sentences)
+    values = (sum(gains), max(gains, default=0), min(gains, default=0), only_liked, only_disliked)
+    return dict(zip(_DOCUMENTS, map(float, values), strict=True))
 
 
 def _columns(rows: Sequence[dict[str, float]]) -> dict[str, Matrix]:
     return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
 
 
-def _best(values: Matrix, siblings: NDArray[np.bool_]) -> Matrix:
-    """Return the largest value among each tool's siblings; NaN counts as absent, and 0 stands for no sibling at all."""
-    known = siblings & ~np.isnan(values)
-    largest = np.where(known, np.nan_to_num(values), -np.inf).max(axis=1)
-    found: Matrix = np.where(known.any(axis=1), largest, np.where(siblings.any(axis=1), np.nan, 0.0))
+def _best(rows: Matrix, siblings: NDArray[np.bool_]) -> Matrix:
+    """Return for each row the largest value among each tool's siblings.
+
+    NaN counts as absent, and 0 stands for no sibling at all.
+    """
+    known = ~np.isnan(rows)
+    beside = siblings[None, :, :] & known[:, None, :]
+    largest = np.where(beside, np.where(known, rows, 0.0)[:, None, :], -np.inf).max(axis=2)
+    found: Matrix = np.where(beside.any(axis=2), largest, np.where(siblings.any(axis=1), np.nan, 0.0))
     return found
 
 

@@ -7,7 +7,7 @@ instance's other candidates, since a ranker only ever compares candidates of one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,7 @@ from .encoder import TextEncoder
 from .evidence import HISTORY_DIRECTIONS, history_features
 from .fit import value_fit
 from .matching import Matrix, Request, composition_features, likeness_of, match_features
-from .reading import Rarity, Reader
+from .reading import Rarity, Reader, ToolReading
 from .spans import read_instruction
 
 Family = Literal["match", "history", "composition"]
@@ -112,17 +112,20 @@ class FeatureMaker:
         self.encoder = encoder or TextEncoder()
         self._reader = Reader(rarity)
 
-    def table(self, instances: Sequence[Instance]) -> FeatureTable:
-        """Return the features of instances, at least one; their texts are encoded together, which is quicker."""
+    def table(self, instances: Sequence[Instance], families: Sequence[Family] = FAMILIES) -> FeatureTable:
+        """Return the features of instances, at least one, of some families.
+
+        The texts are encoded together, which is quicker.
+        """
         self.prepare(instances)
-        made = [self._features(instance) for instance in instances]
-        families = made[0][0]
-        names = tuple(name for part in families.values() for name in part)
-        values = np.concatenate([_stacked(parts) for parts, _ in made])
+        made = [self._features(instance, families) for instance in instances]
+        parts = made[0][0]
+        names = tuple(name for part in parts.values() for name in part)
+        values = np.concatenate([_stacked(part) for part, _ in made])
         return FeatureTable(
             values,
             names,
-            tuple(family for family, part in families.items() for _ in part),
+            tuple(family for family, part in parts.items() for _ in part),
             np.array([len(instance.candidates) for instance in instances], dtype=np.int64),
             tuple(alike for _, alike in made),
         )
@@ -137,7 +140,9 @@ class FeatureMaker:
                 texts[reading.name_text] = texts[reading.full_text] = None
         self.encoder.encode(list(texts))
 
-    def _features(self, instance: Instance) -> tuple[dict[Family, dict[str, Matrix]], NDArray[np.bool_]]:
+    def _features(
+        self, instance: Instance, wanted: Sequence[Family]
+    ) -> tuple[dict[Family, dict[str, Matrix]], NDArray[np.bool_]]:
         tools = [self._reader.tool(tool) for tool in instance.candidates]
         past = self._reader.history(instance)
         vectors = self.encoder.encode(
@@ -145,17 +150,17 @@ class FeatureMaker:
         ).astype(np.float64)
         names, fulls = vectors[1 : 1 + len(tools)], vectors[1 + len(tools) :]
         likeness = likeness_of(tools, names, fulls)
-        request = self._request(instance, vectors[0])
-        families: dict[Family, dict[str, Matrix]] = {
-            "match": match_features(request, tools, names, fulls, likeness),
-            "history": history_features(instance.setting, tools, past, likeness),
-            "composition": composition_features(tools, likeness),
+        request = self._request(instance, tools, vectors[0])
+        makers: dict[Family, Callable[[], dict[str, Matrix]]] = {
+            "match": lambda: match_features(request, tools, names, fulls, likeness),
+            "history": lambda: history_features(instance.setting, tools, past, likeness),
+            "composition": lambda: composition_features(tools, likeness),
         }
-        return families, likeness.alike
+        return {family: makers[family]() for family in wanted}, likeness.alike
 
-    def _request(self, instance: Instance, vector: Matrix) -> Request:
+    def _request(self, instance: Instance, tools: Sequence[ToolReading], vector: Matrix) -> Request:
         values = read_instruction(instance.instruction)
-        fits = [value_fit(tool, values) for tool in instance.candidates]
+        fits = [value_fit(tool.slots, values) for tool in tools]
         return Request(self._reader.stems(instance.instruction), vector, fits, self._reader.rarity)
 
 

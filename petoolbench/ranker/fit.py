@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..schema import Tool
-from .slots import Slot, overlap, read_slots
+from .slots import Slot, overlap
 from .spans import Reading
 
 
@@ -23,9 +22,8 @@ class ParameterFit:
     named: float
 
 
-def value_fit(tool: Tool, reading: Reading) -> ParameterFit:
-    """Compare a tool's parameters with the values of an instruction that is already taken apart."""
-    slots = read_slots(tool.parameters)
+def value_fit(slots: tuple[Slot, ...], reading: Reading) -> ParameterFit:
+    """Compare a tool's parameters with the values of an instruction; both are already taken apart."""
     named = dict.fromkeys(word for slot in slots for word in slot.name_stems)
     return ParameterFit(_required(slots, reading), _taken(slots, reading), overlap(named, reading.stems))
 

@@ -21,6 +21,7 @@ Matrix = NDArray[np.float64]
 _ALIKE_IN_NAME = 0.80
 _ALIKE_IN_ALL = 0.80
 _ALIKE_WITH_SAME_PARAMETERS = 0.45
+_DECIMALS = 9
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,14 @@ def match_features(
         "choice": _nearest(likeness.cosines),
         "choice in words": _nearest(likeness.words),
     }
-    pooled = {f"{name}, pooled": _pooled(values, likeness.alike) for name, values in measures.items()}
-    both = {**measures, **pooled}
-    return {f"{name}, below the best": values - values.max() for name, values in both.items()} | {
-        f"{name}, rank": _ranks(values) for name, values in both.items()
+    own = np.stack(list(measures.values()))
+    both = np.concatenate([own, _pooled(own, likeness.alike)])
+    names_of_both = [*measures, *(f"{name}, pooled" for name in measures)]
+    # Without their last digits, which depend on the order of sums: equal tools have equal ranks.
+    both = both.round(_DECIMALS)
+    below, ranks = both - both.max(axis=1, keepdims=True), _ranks(both)
+    return {f"{name}, below the best": row for name, row in zip(names_of_both, below, strict=True)} | {
+        f"{name}, rank": row for name, row in zip(names_of_both, ranks, strict=True)
     }
 
 
@@ -137,23 +142,26 @@ def _nearest(likeness: Matrix) -> Matrix:
 
 
 def _shared_words(tools: Sequence[ToolReading]) -> Matrix:
-    """Return the Jaccard index of the words of each two tools, 1 for each tool itself."""
-    found = np.eye(len(tools))
-    for place, tool in enumerate(tools):
-        for other in range(place):
-            both = len(tool.stems & tools[other].stems)
-            either = len(tool.stems) + len(tools[other].stems) - both
-            found[place, other] = found[other, place] = both / either if either else 0.0
+    """Return the Jaccard index of the words of each two tools, 1 for each tool itself, 0 for two without words."""
+    places: dict[str, int] = {}
+    rows = [[places.setdefault(stem, len(places)) for stem in tool.stems] for tool in tools]
+    present = np.zeros((len(tools), len(places)), dtype=np.float32)
+    for held, row in zip(present, rows, strict=True):
+        held[row] = 1.0
+    both = (present @ present.T).astype(np.float64)
+    sizes = np.diag(both)
+    found: Matrix = both / np.maximum(1.0, sizes[:, None] + sizes[None, :] - both)
+    np.fill_diagonal(found, 1.0)
     return found
 
 
 def _pooled(values: Matrix, alike: NDArray[np.bool_]) -> Matrix:
-    """Return the mean over each tool's alike tools."""
-    found: Matrix = (alike @ values) / alike.sum(axis=1)
+    """Return the mean over each tool's alike tools; values have a tool a column."""
+    found: Matrix = (values @ alike.T) / alike.sum(axis=1)
     return found
 
 
 def _ranks(values: Matrix) -> Matrix:
-    """Return 0 for the largest value, 1 for the next, and so on; ties share the better rank."""
-    found: Matrix = (values[None, :] > values[:, None]).sum(axis=1).astype(np.float64)
+    """Return in each row 0 for the largest value, 1 for the next, and so on; ties share the better rank."""
+    found: Matrix = (values[:, None, :] > values[:, :, None]).sum(axis=2).astype(np.float64)
     return found

@@ -2,7 +2,8 @@
 
 Two questions are learned apart. ``match`` is about function: does a candidate do what is asked for? It reads the
 instruction and the documentation. ``taste`` is about preference: which of several tools that do the same thing would
-this user take? It reads the history. Three weights join them into probabilities, fitted on instances that neither was
+this user take? It reads the history. ``match`` counts as its mean over the tools that seem to do the same thing, so
+that wording does not choose among these. Two weights join both into probabilities, fitted on instances that neither was
 trained on, so that the probability of the best candidate says how often it is right. A ``Filler`` gives the arguments.
 """
 
@@ -19,15 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import read_json, write_text
+from ..files import content_hash, read_json, write_text
 from ..schema import Instance, ToolCall
-from .features import FeatureMaker, FeatureTable
+from .features import Family, FeatureMaker, FeatureTable
 from .filler import Filler
 from .reading import Rarity
 from .trees import Trees
 
-_FORMAT = "petoolbench-ranker-1"
-SIGNALS = ("match", "match of alike tools", "taste")
+_FORMAT = "petoolbench-ranker-2"
+# Candidates whose probabilities agree so far are tied; the last digits depend on the order of sums.
+_DECIMALS = 9
+LEARNED: tuple[Family, ...] = ("match", "history")
+SIGNALS = ("match of alike tools", "taste")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Ranker:
 
     def rankings(self, instances: Sequence[Instance]) -> list[Ranking]:
         """Rank the candidates of instances; their references are not read."""
-        table = self._maker.table(instances)
+        table = self._maker.table(instances, LEARNED)
         logits = signals(table, self.match, self.taste) @ np.array(self.weights)
         parts = np.split(logits, table.starts()[1:])
         return [_ranking(instance, part) for instance, part in zip(instances, parts, strict=True)]
@@ -107,16 +111,21 @@ def read_ranker(path: Path) -> Ranker:
 
 
 def signals(table: FeatureTable, match: Trees, taste: Trees) -> NDArray[np.float64]:
-    """Return what the weights join, of shape (rows, 3): match, its mean over alike tools, taste."""
+    """Return what the weights join, of shape (rows, 2): the mean of match over alike tools, and taste."""
     fit, liking = match.predict(table), taste.predict(table)
     parts = zip(np.split(fit, table.starts()[1:]), table.alike, strict=True)
     pooled = np.concatenate([(alike @ part) / alike.sum(axis=1) for part, alike in parts])
-    return np.stack([fit, pooled, liking], axis=1)
+    return np.stack([pooled, liking], axis=1)
 
 
 def _ranking(instance: Instance, logits: NDArray[np.float64]) -> Ranking:
     shares = np.exp(logits - logits.max())
-    shares /= shares.sum()
-    order = sorted(range(len(shares)), key=lambda place: -shares[place])
+    shares = (shares / shares.sum()).round(_DECIMALS)
+    order = sorted(range(len(shares)), key=lambda place: (-shares[place], _lot(instance, place)))
     names = tuple(instance.candidates[place].name for place in order)
     return Ranking(names, tuple(float(shares[place]) for place in order))
+
+
+def _lot(instance: Instance, place: int) -> str:
+    """Return what settles a tie: a draw, since the order of the candidates is no reason."""
+    return content_hash([instance.id, instance.candidates[place].name])

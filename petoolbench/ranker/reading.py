@@ -14,6 +14,7 @@ from functools import cached_property
 from ..filling import parameters_of, words_of
 from ..names import split_tool_name
 from ..schema import Instance, Tool
+from .slots import Slot, read_slots
 
 _REMEMBERED = 50_000
 _READ_OF_DESCRIPTION = 160
@@ -62,8 +63,8 @@ class ToolReading:
     ``name_text`` and ``full_text`` are what the encoder reads: endpoint and parameter names as plain words, and those
     with the beginning of the description between them. ``name_stems`` and ``stems`` are the words, without endings, of
     the first and of all the documentation, ``name_weight`` and ``weight`` their squared lengths as vectors of rarities;
-    ``detail_stems`` has the parameters' descriptions too. ``signature`` is the sorted parameters' names; ``sentences``
-    are those of the description.
+    ``detail_stems`` has the parameters' descriptions too. ``signature`` is the sorted parameters' names, ``slots``
+    the parameters taken apart; ``sentences`` are those of the description.
     """
 
     tool: Tool
@@ -75,6 +76,7 @@ class ToolReading:
     name_weight: float
     weight: float
     signature: tuple[str, ...]
+    slots: tuple[Slot, ...]
     sentences: frozenset[str]
     vendor: str
 
@@ -142,6 +144,7 @@ class Reader:
             name_weight=self.rarity.squared(name_stems),
             weight=self.rarity.squared(stems),
             signature=tuple(sorted(names)),
+            slots=read_slots(tool.parameters),
             sentences=sentences_of(tool.description),
             vendor=vendor_of(tool.provider),
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .amounts import DateSpan, NumberSpan, date_spans, number_spans, time_spans
 from .tokens import Span, Token, stem, tokens_of
@@ -58,6 +59,8 @@ class Reading:
         return text
 
 
+# Ranking and filling read the same text, one shortly after the other.
+@lru_cache(maxsize=256)
 def read_instruction(text: str) -> Reading:
     """Take an instruction apart; what stands behind its first 4,000 characters is not read."""
     text = text[:_LONGEST]

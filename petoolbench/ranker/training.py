@@ -16,7 +16,7 @@ from ..files import content_hash
 from ..schema import Instance
 from .features import FeatureMaker, FeatureTable
 from .filler import Filler, train_filler
-from .model import Ranker, signals
+from .model import LEARNED, SIGNALS, Ranker, signals
 from .orders import opened_by_dislikes
 from .reading import rarity_of
 from .trees import Trees, train_trees
@@ -61,7 +61,8 @@ def train_ranker(
         told = list(opened_by_dislikes(usable, seed))
         maker.prepare([*usable, *told])
         note("reading candidates and histories")
-        table, extra = maker.table(usable), maker.table(told) if told else None
+        table = maker.table(usable, LEARNED)
+        extra = maker.table(told, LEARNED) if told else None
         learner = _Learner(table, usable, extra, told, seed)
         note("learning function and taste")
         weights = _weights(learner.held_out_signals(), gold_labels(usable), table)
@@ -159,7 +160,7 @@ class _Learner:
 
     def held_out_signals(self) -> NDArray[np.float64]:
         """Return the signals of every instance from parts that saw nothing of its functionality."""
-        found = np.zeros((len(self._gold), 3))
+        found = np.zeros((len(self._gold), len(SIGNALS)))
         folds = folds_by([instance.functionality for instance in self._instances], _FOLDS)
         for fold in folds:
             rest = sorted(set(range(len(self._instances))) - set(fold))
@@ -217,5 +218,7 @@ def _weights(found: NDArray[np.float64], gold: Labels, table: FeatureTable) -> t
         loss = float(np.mean(tops + np.log(totals) - chosen @ weights))
         return loss, (expected - chosen).mean(axis=0)
 
-    best = minimize(surprise, np.full(found.shape[1], 0.5), jac=True, method="L-BFGS-B", bounds=[(0, None)] * 3)
+    best = minimize(
+        surprise, np.full(found.shape[1], 0.5), jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(SIGNALS)
+    )
     return tuple(float(weight) for weight in best.x)

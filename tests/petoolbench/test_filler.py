@@ -270,10 +270,12 @@ def test_value_fit():
         },
         ["city", "days", "date", "unit"],
     )
-    full = value_fit(tool, read_instruction("weather in Oslo for 3 days from 5 June 2026, metric"))
+    full = value_fit(
+        read_slots(tool.parameters), read_instruction("weather in Oslo for 3 days from 5 June 2026, metric")
+    )
     assert (full.required, full.taken) == (1.0, 1.0)
-    half = value_fit(tool, read_instruction("weather in Oslo for 3 days"))
+    half = value_fit(read_slots(tool.parameters), read_instruction("weather in Oslo for 3 days"))
     assert half.required == 0.5
     assert half.named <= full.named
-    none = value_fit(_tool({}), read_instruction("the 5 best"))
+    none = value_fit(read_slots({}), read_instruction("the 5 best"))
     assert (none.required, none.taken, none.named) == (1.0, 0.0, 0.0)
