@@ -14,8 +14,9 @@ from tests.conftest import ROOT
 ORDER = [
     "version", "errors", "schema", "names", "files", "features", "published_prompt", "official", "folders", "dataset",
     "convert", "prompts", "tolerant_json", "parsing", "published_rule", "scoring", "statistics", "metric",
-    "metric_modules", "filling", "baselines", "ranker", "models", "answering", "llm", "predict", "results", "figures", "report",
-    "audit", "console", "commands", "__init__", "__main__",
+    "metric_modules", "filling", "baselines", "ranker", "models", "answering", "llm",
+    "predictions", "runs", "predict", "results", "figures", "report", "audit",
+    "console", "commands", "__init__", "__main__",
 ]  # fmt: skip
 HEAVY = (
     "torch", "transformers", "trl", "peft", "openai", "evaluate", "matplotlib", "jinja2", "sklearn", "scipy",

@@ -12,8 +12,9 @@ import pytest
 from petoolbench.__main__ import main
 from petoolbench.answering import find_answerer
 from petoolbench.folders import open_dataset
-from petoolbench.predict import predict, read_run, run_spec
+from petoolbench.predict import predict, run_spec
 from petoolbench.results import compare, score_run, summarise
+from petoolbench.runs import read_run
 from petoolbench.schema import SETTINGS, Prediction
 from petoolbench.scoring import SCORING_VERSION, gold_prediction
 
