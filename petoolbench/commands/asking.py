@@ -15,7 +15,7 @@ from ..folders import open_dataset
 from ..models.batch_api import STATE
 from ..models.loading import load_model
 from ..models.protocol import Generation
-from ..models.settings import ModelSettings, Running, check_options, public_address
+from ..models.settings import ModelSettings, Running, check_options, default_address, public_address
 from ..predict import Outcome, predict, read_ids, read_shortlist, run_spec
 from ..prompts import PROMPT_STYLES
 from .arguments import add_data_arguments, not_negative, positive, seconds, share
@@ -120,6 +120,7 @@ def _answerer(options: argparse.Namespace, console: Console) -> tuple[Answerer, 
     if any(value is not None for value in _ranked(options).values()):
         raise PEToolBenchError("--ranker, --top-k and --abstain-below go with --agent ranker only")
     check_options(options.model, given)
+    given = {**default_address(options.model), **given}
     if not options.batch_api and (options.out / STATE).is_file():
         raise PEToolBenchError(f"{options.out}: its batch is under way; go on with --batch-api")
     settings = ModelSettings(options.model, **{name: given[name] for name in _SETTINGS if name in given})

@@ -18,7 +18,7 @@ class Background:
 
     def __enter__(self) -> Background:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="petoolbench-background", daemon=True)
         self._thread.start()
         return self
 

@@ -35,13 +35,10 @@ _AT_WORK = ("validating", "in_progress", "finalizing", "cancelling")
 class BatchModel:
     """A model on a server that takes batches; answers come all at once, when a batch is done."""
 
-    def __init__(
-        self, server: Server, folder: Path, tell: Callable[[str], None], poll_seconds: float = _POLL_SECONDS
-    ) -> None:
+    def __init__(self, server: Server, folder: Path, tell: Callable[[str], None]) -> None:
         self._server = server
         self._folder = folder
         self._tell = tell
-        self._poll_seconds = poll_seconds
 
     @property
     def name(self) -> str:
@@ -132,7 +129,7 @@ class BatchModel:
             if now != told:
                 self._tell(now)
                 told = now
-            time.sleep(self._poll_seconds)
+            time.sleep(_POLL_SECONDS)
         return batch
 
     def _read(self, known: Asked, entry: dict[str, Any]) -> Prediction:

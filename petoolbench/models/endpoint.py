@@ -16,7 +16,6 @@ from .protocol import Generation
 from .settings import public_address
 
 KEY = "OPENAI_API_KEY"
-ADDRESS = "OPENAI_BASE_URL"
 RETRIES = 5
 _OFFICIAL_ADDRESS = "https://api.openai.com/v1"
 _MAX_REASON = 300
@@ -61,7 +60,6 @@ class Server:
         return render_prompt(
             instance,
             self.generation.style,
-            history=bool(instance.history),
             max_tokens=self.generation.window if self.count is not None else None,
             count_tokens=self.count,
         )
@@ -88,7 +86,6 @@ def open_server(name: str, generation: Generation, url: str | None, tokenizer: s
         import openai  # noqa: F401
     except ImportError:
         raise MissingExtraError("a model on a server", "openai", "openai") from None
-    url = url or os.environ.get(ADDRESS)
     key = os.environ.get(KEY)
     if url is None and not key:
         raise PEToolBenchError(f"openai:{name} needs a key in {KEY}, or a server of your own: --base-url URL")

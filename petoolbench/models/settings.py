@@ -5,6 +5,7 @@ What stands before the colon is the engine; no name after it changes what is don
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..prompts import PromptStyle
 from .protocol import Generation
 
 Engine = Literal["hf", "openai", "vllm"]
+ADDRESS = "OPENAI_BASE_URL"
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 _OWN_OPTIONS: Mapping[Engine, frozenset[str]] = {
@@ -99,6 +101,13 @@ def check_options(name: str, given: Mapping[str, Any]) -> None:
         if owners and engine not in owners:
             option_name = f"--{option.replace('_', '-')}"
             raise PEToolBenchError(f"{option_name} goes with {' and '.join(owners)} models only, not with {name}")
+
+
+def default_address(name: str) -> dict[str, str]:
+    """Return the address that the environment names for a model on a server, as ``base_url``, or nothing."""
+    engine, _ = split_model(name)
+    url = os.environ.get(ADDRESS)
+    return {"base_url": url} if engine == "openai" and url else {}
 
 
 def public_address(url: str) -> str:
