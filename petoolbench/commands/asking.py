@@ -13,7 +13,7 @@ from ..console import Console
 from ..errors import PEToolBenchError
 from ..folders import open_dataset
 from ..models.batch_api import STATE
-from ..models.loading import load_model
+from ..models.engines import load_model
 from ..models.protocol import Generation
 from ..models.settings import ModelSettings, Running, check_options, default_address, public_address
 from ..predict import Outcome, predict, read_ids, read_shortlist, run_spec
