@@ -10,7 +10,6 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,14 @@ from .answering import Answerer
 from .errors import InputError, OutputError
 from .files import read_json, write_text
 from .folders import PACKAGE_NAME
+from .models.hardware import git_commit, hardware, package_versions
 from .models.settings import ModelSettings
 from .predictions import PREDICTIONS, Tally, drop_cut_line, read_predictions, read_standing
 from .schema import Prediction
 from .version import VERSION
 
 MANIFEST = "manifest.json"
+_PACKAGES = ("datasets", "numpy", "pyarrow", "pydantic")
 
 
 @dataclass(frozen=True)
@@ -175,15 +176,6 @@ def _holds_more(folder: Path) -> bool:
     return any(path.name not in (MANIFEST, PREDICTIONS) for path in folder.iterdir())
 
 
-def _versions() -> dict[str, str]:
-    packages = ("datasets", "numpy", "pyarrow", "pydantic")
-    return {
-        "petoolbench": VERSION,
-        "python": platform.python_version(),
-        **{name: version(name) for name in packages},
-    }
-
-
 def _manifest(manifest: Manifest, answerer: Answerer) -> dict[str, Any]:
     local = Path(manifest.source)
     is_folder = manifest.source.rstrip("/") != PACKAGE_NAME and local.exists()
@@ -193,7 +185,9 @@ def _manifest(manifest: Manifest, answerer: Answerer) -> dict[str, Any]:
         "source": str(local.resolve()) if is_folder else manifest.source,
         "oracle": manifest.oracle,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "versions": _versions(),
+        "versions": {"petoolbench": VERSION, "python": platform.python_version(), **package_versions(_PACKAGES)},
+        "git": git_commit(),
+        "hardware": hardware(),
         "answerer": dict(answerer.described()),
         **chosen,
     }

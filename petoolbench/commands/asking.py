@@ -21,7 +21,7 @@ from ..prompts import PROMPT_STYLES
 from .arguments import add_data_arguments, not_negative, positive, seconds, share
 
 _SETTINGS = ("style", "window", "max_new_tokens", "temperature", "guided", "adapter", "dtype", "base_url", "tokenizer")
-_RUNNING = ("device", "tensor_parallel", "base_url", "concurrency", "timeout", "batch_api")
+_RUNNING = ("device", "batch_tokens", "tensor_parallel", "base_url", "concurrency", "timeout", "batch_api")
 
 
 def add_asking_arguments(command: argparse.ArgumentParser) -> None:
@@ -59,7 +59,8 @@ def _add_model_arguments(group: Any) -> None:
     group.add_argument("--guided", action="store_true", default=None, help="nothing but calls of candidates")
     group.add_argument("--adapter", metavar="DIR|HUB_ID", help="hf, vllm: a LoRA adapter")
     group.add_argument("--dtype", help="hf, vllm: such as bfloat16 (default: auto)")
-    group.add_argument("--device", help="hf: such as cpu or cuda:1 (default: auto)")
+    group.add_argument("--device", help="hf: cpu or cuda (default: auto)")
+    group.add_argument("--batch-tokens", type=positive, metavar="N", help="hf: tokens in a batch (default: as fit)")
     group.add_argument("--tensor-parallel", type=positive, metavar="N", help="vllm: over N GPUs (default: 1)")
 
 

@@ -15,7 +15,7 @@ from ..errors import PEToolBenchError
 from ..files import json_text, read_json, write_text
 from ..prompts import PromptError
 from ..schema import Instance, Prediction
-from .chat_api import Asked, Dialect, ReplyError, asked, read_answer, read_completion, request_body
+from .chat_api import Dialect, Question, ReplyError, question, read_completion, read_reply, request_body
 from .endpoint import Server, describe_server
 from .server_faults import explain
 
@@ -63,14 +63,14 @@ class BatchModel:
     def _answers(self, client: openai.OpenAI, instances: Iterable[Instance]) -> Iterator[Prediction]:
         state = self._folder / STATE
         parts = None if state.exists() else _Parts(self._folder)
-        left: dict[str, Asked] = {}
+        left: dict[str, Question] = {}
         for instance in instances:
             try:
                 prompt = self._server.prompt(instance)
             except PromptError as error:
                 yield Prediction(id=instance.id, error=str(error))
                 continue
-            left[instance.id] = asked(instance, prompt)
+            left[instance.id] = question(instance, prompt)
             if parts is not None:
                 body = request_body(self._server.model, instance, prompt, self._server.generation, Dialect())
                 parts.add(instance.id, body)
@@ -106,7 +106,7 @@ class BatchModel:
         self._tell(f"batch {batch.id} was handed in; interrupted, the same command goes on with it")
         return batch.id
 
-    def _results(self, client: openai.OpenAI, batch_id: str, left: dict[str, Asked]) -> Iterator[Prediction]:
+    def _results(self, client: openai.OpenAI, batch_id: str, left: dict[str, Question]) -> Iterator[Prediction]:
         """Wait for a batch, and yield what it says of those that are left."""
         batch = self._finished(client, batch_id)
         if batch.status == "failed":
@@ -132,14 +132,14 @@ class BatchModel:
             time.sleep(_POLL_SECONDS)
         return batch
 
-    def _read(self, known: Asked, entry: dict[str, Any]) -> Prediction:
+    def _read(self, known: Question, entry: dict[str, Any]) -> Prediction:
         response, error = entry.get("response") or {}, entry.get("error") or {}
         body = response.get("body") or {}
         if error or response.get("status_code") != 200:
             fault = (body.get("error") or error).get("message") or "no reason given"
             return Prediction(id=known.id, error=f"HTTP {response.get('status_code')}: {self._server.safe(fault)}")
         try:
-            return read_answer(known, read_completion(json_text(body)))
+            return read_reply(known, read_completion(json_text(body)))
         except ReplyError as fault:
             return Prediction(id=known.id, error=str(fault))
 

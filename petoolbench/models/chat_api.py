@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from ..files import json_text
-from ..parsing import ParseError, parse_calls
-from ..prompts import NameMap, Prompt, read_native_calls
+from ..prompts import Prompt, read_native_calls
 from ..schema import Instance, Prediction
+from .guided import call_schema
 from .protocol import Generation
+from .reading import read_answer
 
 _MODERN_LIMIT, _OLD_LIMIT = "max_completion_tokens", "max_tokens"
 
@@ -70,20 +71,16 @@ class Completion(BaseModel):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What must be remembered of a request to read its reply.
-
-    ``names`` are the tools' names where they were shown natively, None where they were shown as they are.
-    """
+class Question:
+    """What must be remembered of a request to read its reply: the instance, and the prompt without its text."""
 
     id: str
-    names: NameMap | None
-    dropped: int
+    prompt: Prompt
 
 
-def asked(instance: Instance, prompt: Prompt) -> Asked:
+def question(instance: Instance, prompt: Prompt) -> Question:
     """Return what to remember of a request."""
-    return Asked(instance.id, prompt.names if prompt.tools is not None else None, prompt.dropped)
+    return Question(instance.id, replace(prompt, messages=[], tools=None if prompt.tools is None else []))
 
 
 def request_body(
@@ -105,23 +102,9 @@ def request_body(
         body["tools"] = prompt.tools
         body["tool_choice"] = "required" if generation.guided else "auto"
     elif generation.guided:
-        schema = {"name": "tool_call", "strict": True, "schema": call_schema(instance)}
+        schema = {"name": "tool_call", "strict": True, "schema": call_schema(instance, prompt)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return body
-
-
-def call_schema(instance: Instance) -> dict[str, Any]:
-    """Return the JSON schema of a call of one of the candidates, as the prompts of style ``paper`` ask for it."""
-    calls = [
-        {
-            "type": "object",
-            "properties": {"tool_name": {"const": tool.name}, "parameters": tool.parameters},
-            "required": ["tool_name", "parameters"],
-            "additionalProperties": False,
-        }
-        for tool in instance.candidates
-    ]
-    return {"anyOf": calls}
 
 
 def read_completion(text: str) -> Completion:
@@ -139,7 +122,7 @@ def read_completion(text: str) -> Completion:
         raise ReplyError(f"the server's reply is none of the chat API ({problem.lower()})") from None
 
 
-def read_answer(asked: Asked, completion: Completion) -> Prediction:
+def read_reply(asked: Question, completion: Completion) -> Prediction:
     """Return what the model answered: calls, or text.
 
     Calls whose arguments are no JSON object become text, to be judged as the model's words.
@@ -155,32 +138,21 @@ def read_answer(asked: Asked, completion: Completion) -> Prediction:
         id=asked.id,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
-        dropped=asked.dropped,
+        dropped=asked.prompt.dropped,
         finish="length" if choice.finish_reason == "length" else "stop",
     )
-    return known.model_copy(update=_calls_or_text(choice.message, asked.names or NameMap({})))
+    return known.model_copy(update=_calls_or_text(choice.message, asked.prompt))
 
 
-def _calls_or_text(message: _Message, names: NameMap) -> dict[str, Any]:
+def _calls_or_text(message: _Message, prompt: Prompt) -> dict[str, Any]:
     functions = [call.function for call in message.tool_calls or () if call.function is not None]
     if not functions:
-        return _read_text(message.content or message.refusal or "", names)
+        return read_answer(message.content or message.refusal or "", prompt)
     entries = [{"name": entry.name, "arguments": _as_text(entry.arguments)} for entry in functions]
     try:
-        return {"calls": read_native_calls([{"function": entry} for entry in entries], names)}
+        return {"calls": read_native_calls([{"function": entry} for entry in entries], prompt.names)}
     except (ValueError, RecursionError):
-        return {"text": json_text([{**entry, "name": names.original(entry["name"])} for entry in entries])}
-
-
-def _read_text(text: str, names: NameMap) -> dict[str, Any]:
-    """Keep text as it is, unless it holds calls under native names, as of a server that does not read them out."""
-    try:
-        calls = parse_calls(text) if names.to_native else ()
-    except ParseError:
-        calls = ()
-    if not any(call.name in names.to_original for call in calls):
-        return {"text": text}
-    return {"calls": tuple(call.model_copy(update={"name": names.original(call.name)}) for call in calls)}
+        return {"text": json_text([{**entry, "name": prompt.names.original(entry["name"])} for entry in entries])}
 
 
 def _as_text(arguments: str | dict[str, Any] | None) -> str:

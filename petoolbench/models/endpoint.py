@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..errors import MissingExtraError, PEToolBenchError
-from ..prompts import Prompt, TokenCounter, render_prompt
+from ..prompts import Prompt, render_prompt
 from ..schema import Instance
+from .chat import Chat
 from .chat_api import Dialect
+from .loading import EXTRA
 from .protocol import Generation
 from .settings import public_address
 
@@ -23,7 +25,10 @@ _MAX_REASON = 300
 
 @dataclass(frozen=True)
 class Server:
-    """A model on a server, and how it is asked. ``count`` counts the tokens of prompts, None where nobody can."""
+    """A model on a server, and how it is asked.
+
+    ``chat`` is a tokenizer's, which counts the tokens of prompts; None where nobody can.
+    """
 
     model: str
     generation: Generation
@@ -31,7 +36,7 @@ class Server:
     key: str | None
     timeout: float
     tokenizer: str | None = None
-    count: TokenCounter | None = None
+    chat: Chat | None = None
 
     @property
     def name(self) -> str:
@@ -57,12 +62,9 @@ class Server:
         Raises:
             PromptError: The instance does not fit the window.
         """
-        return render_prompt(
-            instance,
-            self.generation.style,
-            max_tokens=self.generation.window if self.count is not None else None,
-            count_tokens=self.count,
-        )
+        if self.chat is not None:
+            return self.chat.ask(instance, self.generation).prompt
+        return render_prompt(instance, self.generation.style)
 
     def safe(self, text: str) -> str:
         """Return what somebody said of a fault as one short line without secrets."""
@@ -79,8 +81,8 @@ def open_server(name: str, generation: Generation, url: str | None, tokenizer: s
     """Return a server; nothing is asked of it yet.
 
     Raises:
-        MissingExtraError: OpenAI's client is not installed.
-        PEToolBenchError: The address is none, or there is no key for OpenAI's own server.
+        MissingExtraError: OpenAI's client, or what reads the tokenizer, is not installed.
+        PEToolBenchError: The address or tokenizer is none, or there is no key for OpenAI's own server.
     """
     try:
         import openai  # noqa: F401
@@ -90,7 +92,24 @@ def open_server(name: str, generation: Generation, url: str | None, tokenizer: s
     if url is None and not key:
         raise PEToolBenchError(f"openai:{name} needs a key in {KEY}, or a server of your own: --base-url URL")
     public_address(url or _OFFICIAL_ADDRESS)
-    return Server(name, generation, url or _OFFICIAL_ADDRESS, key, timeout, tokenizer, None)
+    chat = _read_chat(tokenizer, generation) if tokenizer is not None else None
+    return Server(name, generation, url or _OFFICIAL_ADDRESS, key, timeout, tokenizer, chat)
+
+
+def _read_chat(tokenizer: str, generation: Generation) -> Chat:
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError("--tokenizer", str(error.name), EXTRA) from None
+    try:
+        found = transformers.AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False)
+    except Exception as error:
+        # Damaged or foreign files raise whatever a reader stumbles on.
+        reason = " ".join(str(error).split())[:_MAX_REASON]
+        raise PEToolBenchError(
+            f"--tokenizer {tokenizer}: cannot be read ({reason}); name a folder or Hub id"
+        ) from error
+    return Chat(found, generation.style, f"--tokenizer {tokenizer}")
 
 
 def describe_server(server: Server, dialect: Dialect) -> dict[str, str]:
@@ -100,5 +119,5 @@ def describe_server(server: Server, dialect: Dialect) -> dict[str, str]:
         "openai": version("openai"),
         "limit": dialect.limit,
         "seed": "sent" if dialect.seed else "not taken by the server",
-        "window": f"kept with the tokenizer {server.tokenizer}" if server.count else "not kept: no --tokenizer",
+        "window": f"kept with the tokenizer {server.tokenizer}" if server.chat else "not kept: no --tokenizer",
     }

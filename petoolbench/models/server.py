@@ -16,7 +16,7 @@ from ..errors import PEToolBenchError
 from ..prompts import Prompt, PromptError
 from ..schema import Instance, Prediction
 from .background import Background
-from .chat_api import Completion, Dialect, ReplyError, asked, read_answer, read_completion, request_body
+from .chat_api import Completion, Dialect, ReplyError, question, read_completion, read_reply, request_body
 from .endpoint import RETRIES, Server, describe_server
 from .server_faults import explain, reason_of, refused_parameter
 
@@ -72,7 +72,7 @@ class ServerModel:
         started = time.monotonic()
         try:
             completion = await self._complete(client, instance, prompt)
-            answer = read_answer(asked(instance, prompt), completion)
+            answer = read_reply(question(instance, prompt), completion)
         except (openai.OpenAIError, ReplyError) as error:
             return Prediction(id=instance.id, error=self._fault(error))
         self._faults_in_a_row = 0

@@ -21,7 +21,7 @@ ADDRESS = "OPENAI_BASE_URL"
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 _OWN_OPTIONS: Mapping[Engine, frozenset[str]] = {
-    "hf": frozenset({"adapter", "dtype", "device"}),
+    "hf": frozenset({"adapter", "dtype", "device", "batch_tokens"}),
     "openai": frozenset({"base_url", "tokenizer", "concurrency", "timeout", "batch_api"}),
     "vllm": frozenset({"adapter", "dtype", "tensor_parallel"}),
 }
@@ -55,11 +55,13 @@ class ModelSettings:
 class Running:
     """How the work is done, which does not change what is asked.
 
+    ``batch_tokens`` is how many tokens a batch of a local model may hold, None for as many as there is room for.
     ``base_url`` is the address as the user gave it. ``timeout`` is in seconds, for one call. ``folder`` is the run
     folder, where a batch leaves its state; ``tell`` is told how a batch comes along.
     """
 
     device: str = "auto"
+    batch_tokens: int | None = None
     tensor_parallel: int = 1
     base_url: str | None = None
     concurrency: int = 16

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,8 @@ pytest.importorskip("openai")
 from petoolbench.__main__ import main
 from petoolbench.folders import open_dataset, write_dataset
 from petoolbench.models import batch_api
-from petoolbench.models.chat_api import call_schema
+from petoolbench.models.guided import call_schema
+from petoolbench.prompts import render_prompt
 from petoolbench.results import score_run, summarise
 from petoolbench.runs import read_run
 from petoolbench.scoring import score
@@ -261,7 +263,7 @@ def test_guided_sends_a_schema_of_the_candidates(ask, tmp_path, small_data):
         assert ask(server.url, "--quiet", "--guided", "--style", "native", "--limit", 1, name="native") == 0
     first = next(iter(open_dataset(str(small_data)).instances("chronological", "test")))
     sent = server.behaviour.requests[0]["response_format"]
-    assert sent["json_schema"]["schema"] == call_schema(first)
+    assert sent["json_schema"]["schema"] == call_schema(first, render_prompt(first))
     names = [entry["properties"]["tool_name"]["const"] for entry in sent["json_schema"]["schema"]["anyOf"]]
     assert names == [tool.name for tool in first.candidates]
     assert server.behaviour.requests[2]["tool_choice"] == "required"
@@ -475,7 +477,7 @@ def test_an_interrupted_batch_is_found_again(ask, tmp_path, monkeypatch, capsys)
 
     with ChatServer() as server:
         with monkeypatch.context() as patch:
-            patch.setattr(batch_api.time, "sleep", interrupt)
+            patch.setattr(batch_api, "time", SimpleNamespace(sleep=interrupt))
             assert ask(server.url, "--batch-api") == 130
         assert "batch batch-0 was handed in" in capsys.readouterr().err
         assert ask(server.url, "--quiet") == 2
