@@ -15,7 +15,7 @@ from ..folders import open_dataset
 from ..models.batch_api import STATE
 from ..models.engines import load_model
 from ..models.protocol import Generation
-from ..models.settings import ModelSettings, Running, check_options, default_address, public_address
+from ..models.settings import ModelSettings, Running, check_options, default_address, public_address, split_model
 from ..predict import Outcome, predict, read_ids, read_shortlist, run_spec
 from ..prompts import PROMPT_STYLES
 from .arguments import add_data_arguments, not_negative, positive, seconds, share
@@ -136,6 +136,8 @@ def _answerer(options: argparse.Namespace, console: Console) -> tuple[Answerer, 
 def _tell(outcome: Outcome, name: str, options: argparse.Namespace, console: Console) -> None:
     known = f"; {outcome.before} were there before" if outcome.before else ""
     console.note(f"{options.out}: {outcome.added} answers by {name}{known}")
+    if options.model is not None and split_model(options.model)[0] == "openai" and not options.tokenizer:
+        console.note("no --tokenizer, so no prompt is cut to the window")
     if outcome.tally.unscored:
         advice = "" if options.retry or options.model is None else "; --retry asks for them again"
         console.note(

@@ -487,6 +487,7 @@ def test_audit_into_a_foreign_folder(tmp_path, capsys, small_data):
 
 MODELS = {
     "no engine": (["--model", "gpt-4o-mini"], ["'gpt-4o-mini' names no model", "hf:NAME", "openai:NAME", "vllm:NAME"]),
+    "a folder that is not there": (["--model", "hf:./none"], ["hf:./none", "no such folder"]),
     "another engine": (["--model", "ollama:llama3"], ["'ollama:llama3' names no model", "hf:NAME"]),
     "an engine without a name": (["--model", "openai:"], ["'openai:' names no model"]),
     "a server's option for weights": (["--model", "hf:x", "--base-url", "http://127.0.0.1:1/v1"], ["--base-url goes with openai models only, not with hf:x"]),
@@ -547,4 +548,11 @@ def test_a_report_without_its_packages_is_refused_before_anything_is_asked(tmp_p
     monkeypatch.setitem(sys.modules, "jinja2", None)
     command = ["evaluate", "--data", small_data, "--agent", "lexical", "--out", tmp_path / "run"]
     _fails(capsys, command, "'jinja2'", "pip install 'petoolbench[eval]'")
+    assert _tree(tmp_path) == []
+
+
+def test_weights_need_an_extra(tmp_path, capsys, small_data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    command = ["predict", "--data", small_data, "--model", "hf:some/model", "--out", tmp_path / "run"]
+    _fails(capsys, command, "'torch'", "pip install 'petoolbench[llm]'")
     assert _tree(tmp_path) == []

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -23,6 +24,7 @@ from petoolbench.results import score_run, summarise
 from petoolbench.runs import read_run
 from petoolbench.scoring import score
 from tests.petoolbench.chat_server import ChatServer, completion, rule_message
+from tests.tiny import PLAIN_TEMPLATE
 
 KEY = "sk-test-4815162342abcdefgh"
 
@@ -531,3 +533,95 @@ def test_evaluate_predicts_scores_and_reports(ask, tmp_path, capsys):
     assert (tmp_path / "x" / "report" / "report.html").stat().st_size > 10_000
     (told,) = json.loads((tmp_path / "x" / "report" / "report.json").read_text())["runs"]
     assert (told["name"], told["agent"], told["settings"]["chronological"]["n"]) == ("x", "openai:rule-1", 9)
+
+
+@pytest.fixture
+def tiny_folder(tmp_path):
+    """A tiny random model with a tokenizer and a chat template."""
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from tests.tiny import tiny_model
+
+    return tiny_model(tmp_path / "tiny")
+
+
+def _tokenizer(folder, template):
+    """Write a tokenizer with a chat template, or without one for None, and return its folder."""
+    pytest.importorskip("transformers")
+    from tests.tiny import tiny_tokenizer
+
+    tiny_tokenizer(template).save_pretrained(folder)
+    return folder
+
+
+def test_a_tokenizer_keeps_a_servers_prompts_within_the_window(ask, tmp_path, capsys):
+    tiny_folder = _tokenizer(tmp_path / "tokenizer", PLAIN_TEMPLATE)
+    with ChatServer() as server:
+        assert ask(server.url, "--quiet") == 0
+        assert ask(server.url, "--quiet", "--tokenizer", tiny_folder, "--window", 6000, name="cut") == 0
+        cut = server.behaviour.requests[15:]
+        assert ask(server.url, "--quiet", "--tokenizer", tiny_folder, "--window", 100, name="none") == 2
+        assert ask(server.url, "--limit", 1, name="told") == 0
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "none of 15 instances could be answered, such as: " in shown
+    assert "more than the 100 allowed" in shown
+    assert "no --tokenizer, so no prompt is cut to the window" in shown
+    dropped = [answer.dropped for answer in read_run(tmp_path / "cut").predictions.values()]
+    assert max(dropped) > 0
+    assert len(cut) == 15
+    assert sum(len(json.dumps(entry)) for entry in cut) < sum(
+        len(json.dumps(entry)) for entry in server.behaviour.requests[:15]
+    )
+    assert "window" in json.loads((tmp_path / "cut" / "manifest.json").read_text())["answerer"]
+
+
+def test_what_is_no_tokenizer(ask, tmp_path, capsys):
+    bare = _tokenizer(tmp_path / "bare", None)
+    (tmp_path / "empty").mkdir()
+    _stops(capsys, ask("http://127.0.0.1:1/v1", "--tokenizer", tmp_path / "empty"), "--tokenizer", "cannot be read")
+    _stops(capsys, ask("http://127.0.0.1:1/v1", "--tokenizer", bare), "--tokenizer", "has no chat template")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture
+def real_server(tiny_folder):
+    """A server of transformers that answers with the tiny model."""
+    pytest.importorskip("fastapi")
+    pytest.importorskip("uvicorn")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = str(Path(sys.executable).with_name("transformers"))
+    command = [program, "serve", str(tiny_folder), "--device", "cpu", "--port", str(port), "--host", "127.0.0.1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _await_port(process, port)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _await_port(process, port):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    raise RuntimeError(f"the server did not start: {process.poll()}")
+
+
+@pytest.mark.slow
+def test_a_real_servers_answers_are_those_of_the_local_path(ask, tmp_path, tiny_folder, real_server):
+    options = ["--quiet", "--temperature", 0, "--max-new-tokens", 24, "--window", 6000]
+    assert ask(None, *options, name="local", model=f"hf:{tiny_folder}") == 0
+    remote = [*options, "--tokenizer", tiny_folder, "--concurrency", 2]
+    assert ask(real_server, *remote, name="remote", model=f"openai:{tiny_folder}") == 0
+    local, remote = (read_run(tmp_path / name).predictions for name in ("local", "remote"))
+    assert list(local) == list(remote)
+    assert len({answer.text for answer in local.values()}) > 5
+    for key, answer in local.items():
+        kept = (answer.text, answer.finish, answer.prompt_tokens, answer.completion_tokens, answer.dropped)
+        other = remote[key]
+        assert kept == (other.text, other.finish, other.prompt_tokens, other.completion_tokens, other.dropped)
