@@ -135,7 +135,7 @@ def _render_within(
     if (needed := count(best)) > max_tokens:
         raise PromptError(
             f"instance {instance.id}: {needed} tokens without any history, more than the {max_tokens} allowed; "
-            "raise the budget"
+            "widen the window"
         )
     low, high = 0, most
     while high - low > 1:

@@ -57,7 +57,7 @@ class BatchModel:
             with openai.OpenAI(**self._server.client_options()) as client:
                 yield from self._answers(client, instances)
         except openai.OpenAIError as error:
-            reason = explain(self._server, error, reached=False)
+            reason = explain(self._server, error, reached=False, answered=False)
             raise PEToolBenchError(f"{self._server.address}: {reason}; run the same command again to go on") from None
 
     def _answers(self, client: openai.OpenAI, instances: Iterable[Instance]) -> Iterator[Prediction]:

@@ -35,7 +35,7 @@ class ServerModel:
         self._server = server
         self._concurrency = concurrency
         self._dialect = Dialect()
-        self._reached = False
+        self._reached = self._answered = False
         self._faults_in_a_row = 0
         self._told: str | None = None
 
@@ -75,6 +75,7 @@ class ServerModel:
             answer = read_reply(question(instance, prompt), completion)
         except (openai.OpenAIError, ReplyError) as error:
             return Prediction(id=instance.id, error=self._fault(error))
+        self._answered = True
         self._faults_in_a_row = 0
         self._check_guided(instance, answer)
         return answer.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
@@ -150,7 +151,7 @@ class ServerModel:
         import openai
 
         self._reached = self._reached or not isinstance(error, openai.APIConnectionError)
-        reason = explain(self._server, error, self._reached)
+        reason = explain(self._server, error, reached=self._reached, answered=self._answered)
         self._faults_in_a_row += 1
         if self._faults_in_a_row >= _FAULTS_IN_A_ROW:
             raise PEToolBenchError(

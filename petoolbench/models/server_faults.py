@@ -11,11 +11,15 @@ from .endpoint import KEY, Server
 if TYPE_CHECKING:
     import openai
 
-_STOPPING = {402, 403}
 
-
-def explain(server: Server, error: Exception, reached: bool = True) -> str:
+def explain(server: Server, error: Exception, *, reached: bool, answered: bool) -> str:
     """Say in a line why a call failed.
+
+    Args:
+        server: The server that was called.
+        error: Of the SDK, or of a reply that cannot be read.
+        reached: Whether the server has ever answered, if with a refusal.
+        answered: Whether it has ever answered as asked; a 403 is then one prompt's.
 
     Raises:
         PEToolBenchError: It would fail for all instances: no server there, no such model, no right to ask.
@@ -33,7 +37,8 @@ def explain(server: Server, error: Exception, reached: bool = True) -> str:
             "--base-url, which mostly ends in /v1"
         )
     if isinstance(error, openai.APIStatusError):
-        if error.status_code in _STOPPING or error.code == "insufficient_quota":
+        stopping = error.status_code == 402 or (error.status_code == 403 and not answered)
+        if stopping or error.code == "insufficient_quota":
             raise PEToolBenchError(f"{where}: the server refuses to answer ({error.status_code}): {reason}")
         return f"HTTP {error.status_code}: {reason}"
     if isinstance(error, openai.APITimeoutError):

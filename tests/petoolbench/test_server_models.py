@@ -199,12 +199,13 @@ def test_200_instances_against_a_server_that_fails_30_percent(tmp_path, small_da
     assert all("error" not in json.loads(line) for line in lines)
 
 
-def test_other_refusals_leave_one_instance_unscored_at_once(ask, tmp_path, small_data):
-    instruction = next(iter(open_dataset(str(small_data)).instances("preferred_only", "test"))).instruction
-    with ChatServer(fails=(400, "your prompt is not welcome", None), fails_at=instruction) as server:
+@pytest.mark.parametrize("status", [400, 403, 413, 422])
+def test_other_refusals_leave_one_instance_unscored_at_once(ask, tmp_path, small_data, status):
+    instruction = list(open_dataset(str(small_data)).instances("preferred_only", "test"))[5].instruction
+    with ChatServer(fails=(status, "your prompt is not welcome", None), fails_at=instruction) as server:
         assert ask(server.url, "--quiet", config="preferred_only") == 0
     errors = [answer.error for answer in read_run(tmp_path / "x").predictions.values() if answer.error]
-    assert errors == ["HTTP 400: your prompt is not welcome"]
+    assert errors == [f"HTTP {status}: your prompt is not welcome"]
     assert len(server.behaviour.requests) == 15
 
 
@@ -287,6 +288,7 @@ STOPS = {
     "another model": ({"model": "rule-2"}, [], ["no model 'rule-1'", "mend --model"]),
     "no page": ({"fails": (404, "no such page", None)}, [], ["--base-url", "/v1"]),
     "a bill": ({"fails": (402, "pay first", None)}, [], ["refuses to answer (402): pay first"]),
+    "no right": ({"fails": (403, "not in your country", None)}, [], ["refuses to answer (403): not in your country"]),
     "no quota": ({"fails": (400, "you have used up your quota", "insufficient_quota")}, [], ["used up your quota"]),
     "a temperature": ({"refused": ("temperature",)}, [], ["--temperature 0.1", "try --temperature 1"]),
     "no schemas": ({"refused": ("response_format",)}, ["--guided"], ["--guided", "leave it out"]),
