@@ -30,7 +30,10 @@ def tiny_tokenizer(template: str | None = PLAIN_TEMPLATE, vocabulary: int = 600)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    words = ['{"tool_name": "<Weather>.<Dripp>.<current>", "parameters": {"city": "Oslo", "days": 3}}', "The user's tools"]
+    words = [
+        '{"tool_name": "<Weather>.<Dripp>.<current>", "parameters": {"city": "Oslo", "days": 3}}',
+        "The user's tools",
+    ]
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary, special_tokens=_SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
     )

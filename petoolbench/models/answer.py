@@ -7,7 +7,7 @@ from typing import Any
 from ..schema import Prediction
 from .chat import Asked
 from .closing import ClosingWatch
-from .guided import Guide
+from .guided import GrammarError, Guide
 from .protocol import Generation
 from .reading import read_answer
 from .sampling import draws
@@ -72,7 +72,10 @@ class Answer:
             dropped=self.asked.prompt.dropped,
             finish=self.finish,
         )
-        return known.model_copy(update=read_answer(self._text(), self.asked.prompt))
+        try:
+            return known.model_copy(update=read_answer(self._text(), self.asked.prompt))
+        except GrammarError as error:
+            return known.model_copy(update={"error": f"--guided: {error}"})
 
     def _text(self) -> str:
         if self.guide is not None:

@@ -29,7 +29,11 @@ _TOOL = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     },
 }
-_CALL = {"id": "call_0", "type": "function", "function": {"name": f"{_MARK}_past", "arguments": f'{{"a": "{_MARK}_v"}}'}}
+_CALL = {
+    "id": "call_0",
+    "type": "function",
+    "function": {"name": f"{_MARK}_past", "arguments": f'{{"a": "{_MARK}_v"}}'},
+}
 _QUESTION = {"role": "user", "content": f"{_MARK}_question"}
 
 

@@ -7,7 +7,7 @@ whose answer is done is overwritten by the last one, so that no step computes fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,11 +18,11 @@ from .answer import Answer
 from .sampling import choose
 
 
-class AlignedLayer(DynamicLayer):
+class AlignedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """The keys and values of one layer, in memory that is taken once; rows end at the same place."""
 
     def __init__(self, rows: int, capacity: int, length: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._rows, self._capacity, self._length = rows, capacity, length
         self._all_keys = self._all_values = torch.empty(0)
 
@@ -54,16 +54,16 @@ class AlignedLayer(DynamicLayer):
         self._all_keys[: self._rows, :, self._length : end] = key_states
         self._all_values[: self._rows, :, self._length : end] = value_states
         self._length = end
-        self._show()
-        return self.keys, self.values
+        return self._show()
 
     def get_seq_length(self) -> int:
         """Return where the rows end."""
         return self._length
 
-    def _show(self) -> None:
+    def _show(self) -> tuple[torch.Tensor, torch.Tensor]:
         self.keys = self._all_keys[: self._rows, :, : self._length]
         self.values = self._all_values[: self._rows, :, : self._length]
+        return self.keys, self.values
 
     def _room(self, states: torch.Tensor) -> torch.Tensor:
         # Not ``empty``: what a mask hides must still be finite.
@@ -141,8 +141,8 @@ def cache_bytes(model: Any) -> int:
     """Return how many bytes a token's keys and values take in all layers of a model."""
     cache = DynamicCache(config=model.config)
     model(torch.zeros((1, 1), dtype=torch.long, device=model.device), past_key_values=cache, use_cache=True)
-    held = [states for layer in cache.layers for states in (layer.keys, layer.values) if states is not None]
-    return sum(states.numel() * states.element_size() for states in held)
+    held = [getattr(layer, part, None) for layer in cache.layers for part in ("keys", "values")]
+    return sum(states.numel() * states.element_size() for states in held if states is not None)
 
 
 class _Rows:
@@ -150,6 +150,7 @@ class _Rows:
 
     def __init__(self, answers: Sequence[Answer], longest: int, capacity: int, device: torch.device) -> None:
         self.answers = list(answers)
+        self._layers: list[AlignedLayer] = []
         self.cache = Cache(layers=[])
         self._longest, self._capacity = longest, capacity
         self._logits: list[torch.Tensor] = []
@@ -160,10 +161,12 @@ class _Rows:
 
     def place(self, row: int, cache: Cache, logits: torch.Tensor) -> None:
         """Take over what reading a prompt left."""
-        if not self.cache.layers:
+        read: Any
+        if not self._layers:
             size = len(self.answers), self._capacity, self._longest
-            self.cache.layers.extend(AlignedLayer(*size) for _ in cache.layers)
-        for own, read in zip(self.cache.layers, cache.layers, strict=True):
+            self._layers = [AlignedLayer(*size) for _ in cache.layers]
+            self.cache = Cache(layers=[*self._layers])
+        for own, read in zip(self._layers, cache.layers, strict=True):
             if read.is_initialized:
                 own.place(row, read.keys, read.values)
         self._logits.append(logits)
@@ -180,7 +183,7 @@ class _Rows:
             if not goes_on[row]:
                 self._drop(row, left)
         if len(left) < len(tokens) and left:
-            for layer in self.cache.layers:
+            for layer in self._layers:
                 layer.keep(len(left))
         self._end += 1
         return left
@@ -188,7 +191,7 @@ class _Rows:
     def _drop(self, row: int, left: list[int]) -> None:
         last = len(left) - 1
         if row != last:
-            for layer in self.cache.layers:
+            for layer in self._layers:
                 layer.replace(row, last)
             self._starts[row] = self._starts[last]
             self.answers[row], left[row] = self.answers[last], left[last]

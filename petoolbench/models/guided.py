@@ -20,10 +20,15 @@ from ..schema import Instance
 _FORM: Final = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """As ``json.dumps`` spaces it, which is how the prompts show calls."""
 
-_CLOSERS: Final = ("}", '"', "]", "0", "n", "t", "{", "[")
-"""Openings of the shortest ways on, the best first; other tokens only where none of these is allowed."""
+_CLOSERS: Final = ("}", "]", '"', ",", "0", "n", "t", "{", "[")
+"""The shortest ways on outside of strings, the best first; other tokens only where none of these is allowed."""
+
+_IN_STRING: Final = "~"
+"""Is allowed nowhere but in strings of free text, which a quote ends."""
 
 _MOST_CLOSING: Final = 2_000
+_LARGEST: Final = 10**15
+"""Numbers without bounds of their own stay within it: JSON allows more digits and exponents than parsers read."""
 
 
 class GrammarError(ValueError):
@@ -52,8 +57,12 @@ class Guidance:
         try:
             self._tokenizer = from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=sorted(ends) or None)
         except ValueError as error:
-            raise PEToolBenchError(f"{name}: --guided cannot use its tokenizer: {' '.join(str(error).split())}") from None
-        self._closers = [ids[0] for text in _CLOSERS if len(ids := self._tokenizer.tokenize_str(text)) == 1]
+            raise PEToolBenchError(
+                f"{name}: --guided cannot use its tokenizer: {' '.join(str(error).split())}"
+            ) from None
+        self._closers = {
+            text: ids[0] for text in (*_CLOSERS, _IN_STRING) if len(ids := self._tokenizer.tokenize_str(text)) == 1
+        }
 
     def guide(self, instance: Instance, prompt: Prompt) -> Guide:
         """Return what the answer to an instance may be.
@@ -73,7 +82,7 @@ class Guidance:
 class Guide:
     """What one answer may go on with."""
 
-    def __init__(self, matcher: Any, tokenizer: Any, closers: list[int]) -> None:
+    def __init__(self, matcher: Any, tokenizer: Any, closers: Mapping[str, int]) -> None:
         self._matcher = matcher
         self._tokenizer = tokenizer
         self._closers = closers
@@ -109,16 +118,17 @@ class Guide:
 
     def _shortest(self) -> int:
         allowed = self.allowed()
-        for token in self._closers:
-            if allowed[token]:
-                return token
-        return int(allowed.argmax())
+        can = {text: token for text, token in self._closers.items() if allowed[token]}
+        if _IN_STRING in can and '"' in can:
+            return can['"']
+        return next((can[text] for text in _CLOSERS if text in can), int(allowed.argmax()))
 
 
 def call_schema(instance: Instance, prompt: Prompt) -> dict[str, Any]:
     """Return the JSON Schema of the calls that an instance's candidates allow, in the form of the prompt's style."""
-    name_key, arguments_key = ("tool_name", "parameters") if prompt.tools is None else ("name", "arguments")
-    names = {tool.name: tool.name if prompt.tools is None else prompt.names.to_native[tool.name] for tool in instance.candidates}
+    name_key, arguments_key = ("name", "arguments") if prompt.tools is not None else ("tool_name", "parameters")
+    native = prompt.tools is not None
+    names = {tool.name: prompt.names.to_native[tool.name] if native else tool.name for tool in instance.candidates}
     return {
         "anyOf": [
             {
@@ -134,8 +144,20 @@ def call_schema(instance: Instance, prompt: Prompt) -> dict[str, Any]:
 
 def _closed(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return a tool's schema without arguments that it does not name; a required one that it does not describe is any."""
-    properties = {name: {} for name in parameters.get("required", [])} | dict(parameters.get("properties", {}))
+    described = parameters.get("properties", {})
+    properties = {name: {} for name in parameters.get("required", [])}
+    properties |= {name: _bounded(schema) for name, schema in described.items()}
     return {**parameters, "type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _bounded(schema: Any) -> Any:
+    """Return a schema of a value whose numbers have bounds."""
+    if not isinstance(schema, Mapping):
+        return schema
+    types = schema.get("type")
+    if {"number", "integer"}.isdisjoint(types if isinstance(types, list) else [types]):
+        return {**schema, "items": _bounded(schema["items"])} if "items" in schema else dict(schema)
+    return {"minimum": -_LARGEST, "maximum": _LARGEST, **schema}
 
 
 def _first_line(message: str) -> str:

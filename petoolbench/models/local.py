@@ -68,7 +68,7 @@ class LocalModel:
     """
 
     def __init__(self, name: str, loaded: Loaded, generation: Generation, batch_tokens: int | None = None) -> None:
-        from .decoding import Decoder, cache_bytes
+        from .decoding import Decoder
 
         self._name = name
         self._loaded = loaded
@@ -81,7 +81,7 @@ class LocalModel:
             vocabulary = loaded.model.config.get_text_config().vocab_size
             self._guidance = Guidance(loaded.tokenizer, vocabulary, self._ends, name)
         self._decoder = Decoder(loaded.model, generation.temperature, generation.max_new_tokens)
-        self._batch_tokens = batch_tokens or _room(loaded.model, cache_bytes(loaded.model))
+        self._batch_tokens = batch_tokens or _room(loaded.model)
 
     @property
     def name(self) -> str:
@@ -156,11 +156,14 @@ def batches(asked: Sequence[Asked], tokens: int, max_new_tokens: int) -> Iterato
         yield batch
 
 
-def _room(model: Any, bytes_a_token: int) -> int:
+def _room(model: Any) -> int:
     """Return how many tokens' keys and values fit beside the model."""
     if model.device.type != "cuda":
         return CPU_BATCH_TOKENS
     import torch
 
+    from .decoding import cache_bytes
+
+    needed = max(1, cache_bytes(model))
     free, _ = torch.cuda.mem_get_info(model.device)
-    return max(1, int(_GPU_SHARE * free) // max(1, bytes_a_token))
+    return max(1, int(_GPU_SHARE * free) // needed)
