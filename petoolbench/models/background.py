@@ -35,10 +35,10 @@ class Background:
             running.add(asyncio.run_coroutine_threadsafe(work(item), self._loop))
             if len(running) >= most:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from _results(done)
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+            yield from _results(done)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -47,6 +47,12 @@ class Background:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _results(done: Iterable[Future[Result]]) -> Iterator[Result]:
+    """Yield what was reached before what failed is raised, so that a fault takes no result with it."""
+    for future in sorted(done, key=lambda future: future.exception() is not None):
+        yield future.result()
 
 
 async def _cancel_others() -> None:

@@ -59,6 +59,12 @@ class Behaviour:
             self.drawn[kind] += 1
             return kind
 
+    def numbered(self, request):
+        """Keep a request, and return how many came so far."""
+        with self._lock:
+            self.requests.append(request)
+            return len(self.requests)
+
     def entered(self, change):
         """Count requests that are answered at the same time."""
         with self._lock:
@@ -110,7 +116,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self._fail(404, "no such page")
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client hung up while it was asking
+            self.close_connection = True
+            return None
         if self.behaviour.key is not None and self.headers["Authorization"] != f"Bearer {self.behaviour.key}":
             given = (self.headers["Authorization"] or "").split()[-1]
             return self._fail(401, f"Incorrect API key provided: {given[:8]}*****{given[-4:]}.", "invalid_api_key")
@@ -204,14 +214,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 def answer_to(request, behaviour):
     """Return status and body of the reply to a request."""
-    behaviour.requests.append(request)
+    number = behaviour.numbered(request)
     text = json.dumps(request, ensure_ascii=False)
     if request["model"] != behaviour.model:
         return _error(404, f"The model `{request['model']}` does not exist", "model_not_found")
     for name in behaviour.refused:
         if name in request:
             return _error(400, f"Unsupported parameter: '{name}' is not supported with this model.", None, name)
-    if behaviour.fails is not None and behaviour.fails_at in text and len(behaviour.requests) > behaviour.fails_after:
+    if behaviour.fails is not None and behaviour.fails_at in text and number > behaviour.fails_after:
         return _error(*behaviour.fails)
     if callable(behaviour.answer):
         return 200, behaviour.answer(request)
