@@ -1,19 +1,24 @@
-"""Who answers: rule agents and trained rankers behind one face, a block of instances at a time."""
+"""Who answers: rule agents, trained rankers and language models behind one face."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 from .baselines import AGENTS, Agent
 from .errors import PEToolBenchError
+from .models.protocol import LanguageModel
 from .ranker.model import Ranker, read_ranker
 from .schema import Instance, Prediction
 
 RANKER = "ranker"
 """The name of the agent that needs a trained ranker."""
+
+_BLOCK = 64
+"""So many instances are ranked together."""
 
 
 class Answerer(Protocol):
@@ -29,8 +34,16 @@ class Answerer(Protocol):
         """Whether it is told the gold group."""
         ...
 
-    def answers(self, instances: Sequence[Instance]) -> list[Prediction]:
-        """Return one prediction an instance, in their order."""
+    def described(self) -> Mapping[str, str]:
+        """Return what a run's manifest says of it besides the spec."""
+        ...
+
+    def answers(self, instances: Iterable[Instance]) -> Iterator[Prediction]:
+        """Yield one prediction an instance, each as soon as it is there, in any order.
+
+        Instances are taken a bounded number ahead. A fault that concerns one instance is its ``error``; a fault that
+        concerns all of them raises ``PEToolBenchError``.
+        """
         ...
 
 
@@ -51,9 +64,14 @@ class RuleAnswerer:
         """Whether the agent is told the gold group."""
         return self.agent.oracle
 
-    def answers(self, instances: Sequence[Instance]) -> list[Prediction]:
-        """Return the agent's calls."""
-        return [Prediction(id=entry.id, calls=(self.agent.call(entry, self.seed),)) for entry in instances]
+    def described(self) -> Mapping[str, str]:
+        """Return nothing: a rule is told by its name."""
+        return {}
+
+    def answers(self, instances: Iterable[Instance]) -> Iterator[Prediction]:
+        """Yield the agent's calls, in the order of the instances."""
+        for entry in instances:
+            yield Prediction(id=entry.id, calls=(self.agent.call(entry, self.seed),))
 
 
 @dataclass(frozen=True)
@@ -70,13 +88,16 @@ class RankerAnswerer:
     name: str = RANKER
     oracle: bool = False
 
-    def answers(self, instances: Sequence[Instance]) -> list[Prediction]:
-        """Return the ranker's calls, each with the probability that its tool is right."""
-        rankings = self.ranker.rankings(instances)
-        return [
-            self._answer(instance, ranking.names, min(1.0, ranking.probabilities[0]))
-            for instance, ranking in zip(instances, rankings, strict=True)
-        ]
+    def described(self) -> Mapping[str, str]:
+        """Return nothing: a ranker is told by the hash of its file."""
+        return {}
+
+    def answers(self, instances: Iterable[Instance]) -> Iterator[Prediction]:
+        """Yield the ranker's calls, each with the probability that its tool is right, a block after another."""
+        left = iter(instances)
+        while block := list(islice(left, _BLOCK)):
+            for instance, ranking in zip(block, self.ranker.rankings(block), strict=True):
+                yield self._answer(instance, ranking.names, min(1.0, ranking.probabilities[0]))
 
     def _answer(self, instance: Instance, names: Sequence[str], confidence: float) -> Prediction:
         known = Prediction(
@@ -88,6 +109,27 @@ class RankerAnswerer:
             reason = f"abstained: the likeliest tool has a probability of {confidence:.2f}, below {self.abstain_below}"
             return known.model_copy(update={"error": reason})
         return known.model_copy(update={"calls": (self.ranker.call(instance, names[0]),)})
+
+
+@dataclass(frozen=True)
+class ModelAnswerer:
+    """A language model."""
+
+    model: LanguageModel
+    oracle: bool = False
+
+    @property
+    def name(self) -> str:
+        """The model's name with its engine."""
+        return self.model.name
+
+    def described(self) -> Mapping[str, str]:
+        """Return what the model says of itself."""
+        return self.model.described()
+
+    def answers(self, instances: Iterable[Instance]) -> Iterator[Prediction]:
+        """Yield the model's answers."""
+        return self.model.answers(instances)
 
 
 def find_answerer(

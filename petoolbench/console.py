@@ -24,6 +24,8 @@ from rich.table import Table
 Item = TypeVar("Item")
 
 _QUIET_SECONDS = 2.0
+_SPEED_SECONDS = 600.0
+"""Over how long the speed is averaged: a batch of a large model on a small machine takes minutes."""
 _TABLE_WIDTH = 160
 
 
@@ -63,7 +65,9 @@ class Console:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        progress = Progress(*columns, console=self._err, transient=True, disable=self.quiet)
+        progress = Progress(
+            *columns, console=self._err, transient=True, disable=self.quiet, speed_estimate_period=_SPEED_SECONDS
+        )
         task = progress.add_task(what, total=total, start=True)
         started = time.monotonic()
         shown = False

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from .errors import InputError, OutputError
 
@@ -100,7 +100,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write bytes to a temporary name beside ``path`` and rename it.
+    """Write bytes so that a reader finds the old file or the whole new one.
+
+    Raises:
+        OutputError: The place cannot be written.
+    """
+    with replaced(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[BinaryIO]:
+    """Yield a temporary file beside ``path`` that takes its place when the block ends without an error.
 
     Raises:
         OutputError: The place cannot be written.
@@ -110,7 +121,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                yield file
             Path(name).chmod(0o644)
             Path(name).replace(path)
         except BaseException:

@@ -88,6 +88,17 @@ class DatasetFolder:
         """Return 16 hexadecimal digits made from the bytes of a split's files."""
         return content_hash([file_hash(path) for path in self.parquet(config, split)])
 
+    def ids(self, config: str, split: str) -> tuple[str, ...]:
+        """Return the ids of a split's instances in their order, without reading the rest of them.
+
+        Raises:
+            InputError: The config holds tools, or a file is damaged.
+        """
+        if config == TOOLS_CONFIG:
+            raise InputError("config 'tools' holds tools, not instances; choose another", file=self.path)
+        column = Features({"id": INSTANCE_FEATURES["id"]})
+        return tuple(str(row["id"]) for path in self.parquet(config, split) for _, row in _rows(path, column))
+
     def instances(self, config: str, split: str) -> Iterator[Instance]:
         """Yield the instances of a split in their order.
 

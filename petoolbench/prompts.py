@@ -104,7 +104,7 @@ def render_prompt(
     Args:
         instance: What to render.
         style: ``paper`` or ``native``.
-        history: Show the history; without it the ablation of the paper's Figure 5.
+        history: Show the history; without it, or where there is none, the ablation of the paper's Figure 5.
         max_interactions: Show at most this many of the latest interactions.
         max_tokens: Drop the oldest interactions until ``count_tokens`` says that the prompt fits. The candidates
             and the instruction are never cut (the reference code cuts prompts from the right, through them).
@@ -114,6 +114,7 @@ def render_prompt(
         PromptError: The prompt does not fit even without history, or is a published one of unknown structure
             that cannot be changed.
     """
+    history = history and bool(instance.history)
     available = len(instance.history) if history else 0
     most = available if max_interactions is None else min(available, max_interactions)
     if max_tokens is None:
@@ -134,7 +135,7 @@ def _render_within(
     if (needed := count(best)) > max_tokens:
         raise PromptError(
             f"instance {instance.id}: {needed} tokens without any history, more than the {max_tokens} allowed; "
-            "raise the budget"
+            "widen the window"
         )
     low, high = 0, most
     while high - low > 1:

@@ -6,14 +6,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations, islice
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError
 from .files import json_text, write_text
 from .folders import open_dataset
-from .predict import Run, RunSpec, read_run, visible
+from .predict import chosen, visible
+from .runs import Run, RunSpec, read_run
 from .schema import SETTINGS, Evidence, Instance, Prediction, Score, ScoringMode, Setting
 from .scoring import SCORING_VERSION, score
 from .statistics import METRICS, Estimate, error_shares, estimate, holm, paired_test
@@ -87,7 +88,7 @@ def run_instances(run: Run, source: str | None = None) -> Iterable[Instance]:
             f"{place} holds other data than this run was made on ({fingerprint}, not {spec.fingerprint})",
             file=run.folder,
         )
-    return islice(data.instances(spec.config, spec.split), spec.limit)
+    return chosen(data, spec, run.ids)
 
 
 def _judge(instance: Instance, run: Run, mode: ScoringMode) -> Judged:

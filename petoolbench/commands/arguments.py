@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..console import Console
 from ..folders import PACKAGE_NAME
+from ..schema import ScoringMode
+
+MODES: tuple[ScoringMode, ...] = get_args(ScoringMode)
 
 
 def add_command(
@@ -31,7 +34,7 @@ def add_data_arguments(command: argparse.ArgumentParser, split: str) -> None:
 def add_run_arguments(command: argparse.ArgumentParser) -> None:
     """Add the run folders and how to score them."""
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
-    command.add_argument("--mode", choices=("strict", "official"), default="strict", help="default: strict")
+    command.add_argument("--mode", choices=MODES, default=MODES[0], help=f"default: {MODES[0]}")
     command.add_argument("--data", help="where the data is now, if not where the run was made")
 
 
@@ -48,4 +51,20 @@ def share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is no probability from 0 to 1")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """Read a finite number from 0 on."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number from 0 on")
+    return value
+
+
+def seconds(text: str) -> float:
+    """Read a finite number of seconds above 0."""
+    value = not_negative(text)
+    if not value:
+        raise argparse.ArgumentTypeError("0 seconds are too few")
     return value

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..console import Console
 from ..results import percent, score_run, write_scores
-from ..schema import ERROR_TYPES
+from ..schema import ERROR_TYPES, ScoringMode
 from .arguments import add_command, add_run_arguments
 
 _SHORT = {
@@ -30,8 +30,12 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace, console: Console) -> None:
     for folder in options.runs:
-        scored = score_run(folder, options.mode, options.data, _scoring(console, folder))
-        _show(write_scores(scored), console)
+        show_scores(folder, options.mode, options.data, console)
+
+
+def show_scores(folder: Path, mode: ScoringMode, source: str | None, console: Console) -> None:
+    """Score a run, write its scores and print their tables."""
+    _show(write_scores(score_run(folder, mode, source, _scoring(console, folder))), console)
 
 
 def _scoring(console: Console, folder: Path) -> Callable[[Iterable[Any], int], Iterable[Any]]:

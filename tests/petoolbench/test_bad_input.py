@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -482,3 +483,76 @@ def test_audit_into_a_foreign_folder(tmp_path, capsys, small_data):
     (tmp_path / "audit" / "mine.txt").write_text("keep")
     _fails(capsys, ["audit", "--data", small_data, "--out", tmp_path / "audit"], "not empty", "another folder")
     assert _tree(tmp_path) == ["audit", "audit/mine.txt"]
+
+
+MODELS = {
+    "no engine": (["--model", "gpt-4o-mini"], ["'gpt-4o-mini' names no model", "hf:NAME", "openai:NAME", "vllm:NAME"]),
+    "a folder that is not there": (["--model", "hf:./none"], ["hf:./none", "no such folder"]),
+    "another engine": (["--model", "ollama:llama3"], ["'ollama:llama3' names no model", "hf:NAME"]),
+    "an engine without a name": (["--model", "openai:"], ["'openai:' names no model"]),
+    "a server's option for weights": (["--model", "hf:x", "--base-url", "http://127.0.0.1:1/v1"], ["--base-url goes with openai models only, not with hf:x"]),
+    "calls at a time for weights": (["--model", "hf:x", "--concurrency", "4"], ["--concurrency goes with openai models only"]),
+    "a batch for weights": (["--model", "vllm:x", "--batch-api"], ["--batch-api goes with openai models only"]),
+    "an adapter for a server": (["--model", "openai:x", "--adapter", "y"], ["--adapter goes with hf and vllm models only, not with openai:x"]),
+    "a dtype for a server": (["--model", "openai:x", "--dtype", "float32"], ["--dtype goes with hf and vllm"]),
+    "a device for vllm": (["--model", "vllm:x", "--device", "cpu"], ["--device goes with hf models only"]),
+    "GPUs for weights": (["--model", "hf:x", "--tensor-parallel", "2"], ["--tensor-parallel goes with vllm models only"]),
+    "a ranker's option for a model": (["--model", "hf:x", "--top-k", "2"], ["--agent ranker only"]),
+    "a temperature for an agent": (["--agent", "lexical", "--temperature", "1"], ["--temperature goes with --model only"]),
+    "guidance for an agent": (["--agent", "lexical", "--guided"], ["--guided goes with --model only"]),
+    "an address for an agent": (["--agent", "lexical", "--base-url", "http://a"], ["--base-url goes with --model only"]),
+    "ids that nobody wrote": (["--agent", "lexical", "--ids", "none.txt"], ["none.txt", "no such file"]),
+    "ids of other data": (["--agent", "lexical", "--ids", "README.md"], ["--ids names", "does not hold, such as"]),
+    "ids without ids": (["--agent", "lexical", "--ids", "ids.jsonl"], ["ids.jsonl, record in line 2", "holds no id"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+@pytest.mark.parametrize("case", MODELS)
+def test_models_and_their_options(tmp_path, capsys, small_data, monkeypatch, command, case):
+    options, words = MODELS[case]
+    monkeypatch.chdir(tmp_path)
+    Path("README.md").write_text("# No ids\n")
+    Path("ids.jsonl").write_text('{"id": "x"}\n{"name": "y"}\n')
+    _fails(capsys, [command, "--data", small_data, "--out", tmp_path / "run", "--quiet", *options], *words)
+    assert _tree(tmp_path) == ["README.md", "ids.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--model", "hf:x", "--agent", "lexical"],
+        ["--model", "hf:x", "--temperature", "-1"],
+        ["--model", "hf:x", "--temperature", "nan"],
+        ["--model", "hf:x", "--window", "0"],
+        ["--model", "hf:x", "--max-new-tokens", "many"],
+        ["--model", "hf:x", "--style", "chatty"],
+        ["--model", "openai:x", "--timeout", "0"],
+        ["--model", "openai:x", "--concurrency", "0"],
+    ],
+)
+def test_wrong_usage_of_models_exits_with_2(options):
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", "--out", "x", *options])
+    assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("damage", ["{}", "[]", '{"spec": {"model": 3}, "source": "x", "oracle": false}'])
+def test_a_damaged_manifest(tmp_path, capsys, small_data, run, damage):
+    (run / "manifest.json").write_text(damage)
+    _fails(capsys, _predict(tmp_path, small_data, agent="lexical"), "manifest.json", "no manifest of this version")
+
+
+def test_a_report_without_its_packages_is_refused_before_anything_is_asked(tmp_path, capsys, small_data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    command = ["evaluate", "--data", small_data, "--agent", "lexical", "--out", tmp_path / "run"]
+    _fails(capsys, command, "'jinja2'", "pip install 'petoolbench[eval]'")
+    assert _tree(tmp_path) == []
+
+
+def test_weights_need_an_extra(tmp_path, capsys, small_data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    command = ["predict", "--data", small_data, "--model", "hf:some/model", "--out", tmp_path / "run"]
+    _fails(capsys, command, "'torch'", "pip install 'petoolbench[llm]'")
+    assert _tree(tmp_path) == []

@@ -14,8 +14,9 @@ from tests.conftest import ROOT
 ORDER = [
     "version", "errors", "schema", "names", "files", "features", "published_prompt", "official", "folders", "dataset",
     "convert", "prompts", "tolerant_json", "parsing", "published_rule", "scoring", "statistics", "metric",
-    "metric_modules", "filling", "baselines", "ranker", "models", "answering", "llm", "predict", "results", "figures",
-    "report", "audit", "console", "commands", "__init__", "__main__",
+    "metric_modules", "filling", "baselines", "ranker", "models", "answering", "llm", "predictions", "runs", "predict",
+    "analyses", "results", "figures", "report", "audit", "leaderboard", "harness", "console", "commands", "__init__",
+    "__main__",
 ]  # fmt: skip
 HEAVY = (
     "torch", "transformers", "trl", "peft", "openai", "evaluate", "matplotlib", "jinja2", "sklearn", "scipy",
@@ -68,7 +69,7 @@ def test_a_file_imports_only_what_is_above_it(path: Path):
             assert ORDER.index(node.module.split(".")[0]) < ORDER.index(own), node.module
 
 
-@pytest.mark.parametrize("folder", ["ranker", "models", "audit", "commands"])
+@pytest.mark.parametrize("folder", ["ranker", "models", "analyses", "figures", "audit", "leaderboard", "harness", "commands"])
 def test_the_files_of_a_folder_import_each_other_one_way(folder):
     graph = {}
     for path in (PACKAGE / folder).glob("*.py"):

@@ -138,7 +138,7 @@ def test_a_budget_drops_only_the_oldest(small_instances, style):
 
 
 def test_a_budget_below_the_candidates_is_refused(small_instances):
-    with pytest.raises(PromptError, match="raise the budget"):
+    with pytest.raises(PromptError, match="widen the window"):
         render_prompt(small_instances[0], max_tokens=10, count_tokens=_words)
     with pytest.raises(ValueError, match="count_tokens"):
         render_prompt(small_instances[0], max_tokens=10)

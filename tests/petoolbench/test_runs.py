@@ -6,14 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import pytest
 
+from petoolbench import prompts
 from petoolbench.__main__ import main
 from petoolbench.answering import find_answerer
+from petoolbench.errors import OutputError, PEToolBenchError
 from petoolbench.folders import open_dataset
-from petoolbench.predict import predict, read_run, run_spec
+from petoolbench.models.settings import ModelSettings
+from petoolbench.predict import predict, run_spec
 from petoolbench.results import compare, score_run, summarise
+from petoolbench.runs import read_run
 from petoolbench.schema import SETTINGS, Prediction
 from petoolbench.scoring import SCORING_VERSION, gold_prediction
 
@@ -353,3 +358,260 @@ def test_a_ranker_is_trained_by_command(tmp_path, small_data, small_ranker, caps
     assert [path.name for path in out.parent.iterdir()] == ["ranker.json"]
     predict_it = ["predict", "--data", str(small_data), "--agent", "ranker", "--ranker", str(out), "--limit", "3"]
     assert main([*predict_it, "--out", str(tmp_path / "x"), "--quiet"]) == 0
+
+
+class Shuffled:
+    """A model that answers in another order than it is asked, and fails where it is told to."""
+
+    name = "hf:shuffled"
+    oracle = False
+
+    def __init__(self, failing=(), dies_after=None, fault=None):
+        self.failing = set(failing)
+        self.dies_after = dies_after
+        self.fault = fault
+        self.asked = []
+
+    def described(self):
+        return {"asked": str(len(self.asked))}
+
+    def answers(self, instances):
+        block = []
+        for instance in instances:
+            self.asked.append(instance.id)
+            block.append(instance.id)
+            if len(block) == 4:
+                yield from self._answered(block)
+                block = []
+        yield from self._answered(block)
+
+    def _answered(self, block):
+        for key in reversed(block):
+            if self.dies_after == 0:
+                raise self.fault
+            self.dies_after = None if self.dies_after is None else self.dies_after - 1
+            error = "HTTP 500" if key in self.failing else None
+            yield Prediction(id=key, text=None if error else "no call", error=error, prompt_tokens=7)
+
+
+@pytest.fixture
+def model_run(tmp_path, small_data):
+    """A function that lets a model of the test answer the hand-written data into the folder ``x``."""
+
+    def run(model, *, retry=False, ids=None, **options):
+        data = open_dataset(str(small_data))
+        spec = run_spec(data, "all", "test", model.name, model=ModelSettings(model.name, **options), ids=ids)
+        return predict(data, str(small_data), spec, model, tmp_path / "x", ids=ids, retry=retry)
+
+    return run
+
+
+def _written(folder):
+    return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+
+
+def test_answers_come_in_any_order_and_end_in_that_of_the_data(model_run, tmp_path, small_data):
+    seen = []
+
+    class Watched(Shuffled):
+        def _answered(self, block):
+            for prediction in super()._answered(block):
+                yield prediction
+                seen.append([row["id"] for row in _written(tmp_path / "x")])
+
+    outcome = model_run(Watched())
+    ids = [entry.id for entry in open_dataset(str(small_data)).instances("all", "test")]
+    assert [len(rows) for rows in seen] == list(range(1, 46))
+    assert seen[3] == list(reversed(ids[:4]))
+    assert [row["id"] for row in _written(tmp_path / "x")] == ids
+    assert (outcome.added, outcome.before, outcome.tally.answered) == (45, 0, 45)
+    manifest = json.loads((tmp_path / "x" / "manifest.json").read_text())
+    assert manifest["answers"] == {"answered": 45, "unscored": 0, "prompt_tokens": 315, "completion_tokens": 0}
+    assert manifest["answerer"] == {"asked": "45"}
+
+
+def test_errors_are_asked_again_only_with_retry(model_run, tmp_path, small_data):
+    ids = [entry.id for entry in open_dataset(str(small_data)).instances("all", "test")]
+    failing = [ids[3], ids[20], ids[44]]
+    assert model_run(Shuffled(failing)).tally.unscored == 3
+    idle = Shuffled()
+    assert model_run(idle).added == 0
+    assert idle.asked == []
+    again = Shuffled(failing[:1])
+    outcome = model_run(again, retry=True)
+    assert again.asked == failing
+    assert (outcome.added, outcome.before, outcome.tally.unscored) == (3, 42, 1)
+    rows = _written(tmp_path / "x")
+    assert [row["id"] for row in rows] == ids
+    assert [row["id"] for row in rows if "error" in row] == failing[:1]
+
+
+def test_a_fault_in_the_middle_keeps_what_is_there(model_run, tmp_path):
+    fault = PEToolBenchError("the server is gone")
+    with pytest.raises(PEToolBenchError, match="gone"):
+        model_run(Shuffled(dies_after=17, fault=fault))
+    assert len(_written(tmp_path / "x")) == 17
+    rest = Shuffled()
+    assert (model_run(rest).before, len(rest.asked)) == (17, 28)
+
+
+def test_a_fault_at_the_start_leaves_no_folder(model_run, tmp_path, small_data):
+    with pytest.raises(PEToolBenchError, match="gone"):
+        model_run(Shuffled(dies_after=0, fault=PEToolBenchError("the server is gone")))
+    ids = [entry.id for entry in open_dataset(str(small_data)).instances("all", "test")]
+    with pytest.raises(PEToolBenchError, match="none of 45 instances could be answered, such as: HTTP 500"):
+        model_run(Shuffled(failing=ids))
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_model_that_leaves_out_instances_is_a_bug_that_shows(model_run):
+    class Forgetful(Shuffled):
+        def _answered(self, block):
+            return super()._answered(block[:-1])
+
+    with pytest.raises(RuntimeError, match="left out 12 instances"):
+        model_run(Forgetful())
+
+
+def test_a_run_that_was_killed_before_it_was_in_order_is_put_in_order(model_run, tmp_path):
+    model_run(Shuffled())
+    whole = (tmp_path / "x" / "predictions.jsonl").read_bytes()
+    lines = whole.splitlines(keepends=True)
+    stale = Prediction(id=json.loads(lines[5])["id"], error="HTTP 500").model_dump_json(exclude_none=True)
+    (tmp_path / "x" / "predictions.jsonl").write_bytes(b"".join([stale.encode() + b"\n", *reversed(lines)]))
+    idle = Shuffled()
+    model_run(idle)
+    assert idle.asked == []
+    assert (tmp_path / "x" / "predictions.jsonl").read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("temperature", 0.7, "another temperature (0.1 there, 0.7 here)"),
+        ("window", 900, "another window (4000 there, 900 here)"),
+        ("max_new_tokens", 9, "another max_new_tokens (256 there, 9 here)"),
+        ("guided", True, "another guided (False there, True here)"),
+        ("adapter", "mine", "another adapter (None there, mine here)"),
+        ("dtype", "float32", "another dtype (None there, float32 here)"),
+        ("base_url", "http://b/v1", "another base_url (None there, http://b/v1 here)"),
+        ("style", "native", "another style (paper there, native here)"),
+    ],
+)
+def test_a_model_under_other_settings_does_not_go_on_with_a_run(model_run, option, value, told):
+    model_run(Shuffled())
+    with pytest.raises(OutputError) as refused:
+        model_run(Shuffled(), **{option: value})
+    assert told in str(refused.value)
+
+
+def test_all_that_differs_is_told(model_run, tmp_path, small_data):
+    model_run(Shuffled())
+    with pytest.raises(OutputError) as refused:
+        model_run(Shuffled(), temperature=1.0, window=50)
+    assert "another window (4000 there, 50 here), another temperature (0.1 there, 1.0 here)" in str(refused.value)
+    ids = [entry.id for entry in open_dataset(str(small_data)).instances("chronological", "test")]
+    with pytest.raises(OutputError, match=r"another instances \(45 there, 15 here\), another ids"):
+        model_run(Shuffled(), ids=ids)
+
+
+def test_another_wording_of_the_prompts_does_not_go_on_with_a_run(model_run, monkeypatch):
+    model_run(Shuffled())
+    leads = {**prompts._HISTORY_LEADS, "chronological": "Calls, the oldest first:"}
+    monkeypatch.setattr(prompts, "_HISTORY_LEADS", leads)
+    with pytest.raises(OutputError, match="another prompts"):
+        model_run(Shuffled())
+
+
+def test_a_folder_without_answers_is_not_yet_a_run(model_run, tmp_path):
+    model_run(Shuffled())
+    (tmp_path / "x" / "predictions.jsonl").unlink()
+    assert model_run(Shuffled(), temperature=0.9).added == 45
+
+
+def test_a_run_of_an_older_version_is_read_and_gone_on_with(make_run):
+    folder = make_run("x")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    old = {key: manifest["spec"][key] for key in list(manifest["spec"]) if key not in ("model", "ids", "prompts")}
+    kept = {"spec": old, **{key: manifest[key] for key in ("source", "oracle", "created", "versions")}}
+    (folder / "manifest.json").write_text(json.dumps(kept))
+    lines = (folder / "predictions.jsonl").read_bytes()
+    (folder / "predictions.jsonl").write_bytes(lines[: len(lines) // 2])
+    make_run("x")
+    assert (folder / "predictions.jsonl").read_bytes() == lines
+    assert len(score_run(folder).judged) == 45
+
+
+def test_ids_choose_instances(tmp_path, small_data):
+    ids = [entry.id for entry in open_dataset(str(small_data)).instances("all", "test")]
+    arguments = ["predict", "--data", str(small_data), "--agent", "lexical", "--quiet"]
+    (tmp_path / "ids.txt").write_text(f"{ids[30]}\n\n {ids[2]} \n{ids[30]}\n")
+    (tmp_path / "ids.jsonl").write_text(json.dumps({"id": ids[7], "text": "x"}) + "\n")
+    assert main([*arguments, "--ids", str(tmp_path / "ids.txt"), "--out", str(tmp_path / "a")]) == 0
+    assert main([*arguments, "--ids", str(tmp_path / "ids.jsonl"), "--out", str(tmp_path / "b")]) == 0
+    assert main([*arguments, "--ids", str(tmp_path / "a"), "--limit", "1", "--out", str(tmp_path / "c")]) == 0
+    assert [list(read_run(tmp_path / name).predictions) for name in "abc"] == [[ids[2], ids[30]], [ids[7]], [ids[2]]]
+    assert [entry.id for entry in score_run(tmp_path / "a").judged] == [ids[2], ids[30]]
+
+
+def test_an_interrupted_run_over_ids_is_scored_over_these(tmp_path, small_data):
+    ids = [entry.id for entry in open_dataset(str(small_data)).instances("all", "test")][5:15]
+    (tmp_path / "ids.txt").write_text("\n".join(ids))
+    arguments = ["--data", str(small_data), "--ids", str(tmp_path / "ids.txt"), "--out", str(tmp_path / "x")]
+    assert main(["predict", *arguments, "--agent", "lexical", "--quiet"]) == 0
+    path = tmp_path / "x" / "predictions.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:4]))
+    judged = score_run(tmp_path / "x").judged
+    assert [entry.id for entry in judged] == ids
+    assert [entry.score.scored for entry in judged] == [True] * 4 + [False] * 6
+
+
+class Endless:
+    """A data set of as many instances as asked for, made as they are taken."""
+
+    def __init__(self, instance, count):
+        self.instance = instance
+        self.number = count
+        self.files = {"chronological": {}}
+
+    def count(self, config, split):
+        return self.number
+
+    def fingerprint(self, config, split):
+        return f"endless {self.number}"
+
+    def ids(self, config, split):
+        return tuple(f"endless-{turn:06}" for turn in range(self.number))
+
+    def instances(self, config, split):
+        for key in self.ids(config, split):
+            yield self.instance.model_copy(update={"id": key, "instruction": f"{key} " + "word " * 200})
+
+
+class Verbose(Shuffled):
+    """A model that writes a thousand characters an answer."""
+
+    def _answered(self, block):
+        for prediction in super()._answered(block):
+            yield prediction.model_copy(update={"text": prediction.id * 80})
+
+
+def _peak_bytes(folder, instance, count, failing=()):
+    """Return the most memory that Python held at a time for a run and for asking its errors again."""
+    data = Endless(instance, count)
+    spec = run_spec(data, "chronological", "test", Verbose.name, model=ModelSettings(Verbose.name))
+    tracemalloc.start()
+    predict(data, "endless", spec, Verbose(failing), folder)
+    predict(data, "endless", spec, Verbose(), folder, retry=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.slow
+def test_memory_is_flat_but_for_ids(tmp_path, small_instances):
+    failing = [f"endless-{turn:06}" for turn in range(0, 12_000, 50)]
+    few = _peak_bytes(tmp_path / "few", small_instances[0], 2_000, failing[:40])
+    many = _peak_bytes(tmp_path / "many", small_instances[0], 12_000, failing)
+    assert (tmp_path / "many" / "predictions.jsonl").stat().st_size > 12_000_000
+    assert (many - few) / 10_000 < 1_000

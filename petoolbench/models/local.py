@@ -1,0 +1,169 @@
+"""Local models through transformers: prompts sorted by length, many answers at a time, each stopped after its call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from ..errors import PEToolBenchError
+from ..prompts import PromptError
+from ..schema import Instance, Prediction
+from .answer import Answer
+from .chat import Asked, Chat
+from .guided import GrammarError, Guidance
+from .hardware import hardware, package_versions
+from .loading import DEVICES, DTYPES, Loaded, check_context, end_tokens, load
+from .protocol import Generation
+
+AHEAD: Final = 256
+"""How many instances are taken ahead, so that those in one batch are of much the same length."""
+
+CPU_BATCH_TOKENS: Final = 65_536
+_GPU_SHARE: Final = 0.6
+_PACKAGES: Final = ("torch", "transformers", "tokenizers", "peft", "llguidance", "gguf")
+
+
+def load_local(
+    name: str,
+    generation: Generation,
+    *,
+    adapter: str | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    batch_tokens: int | None = None,
+) -> LocalModel:
+    """Return a model that answers on this machine.
+
+    Args:
+        name: A folder, a Hub id, or the path of a ``.gguf`` file.
+        generation: How it answers.
+        adapter: A folder or Hub id of a PEFT adapter.
+        dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        batch_tokens: The most tokens, prompts and answers together, that a batch may hold; by default 65,536 on the
+            CPU, and on a GPU what six tenths of its free memory hold.
+
+    Raises:
+        MissingExtraError: The extra ``llm`` is not installed.
+        PEToolBenchError: The model, adapter or device cannot be had, or does not fit ``generation``.
+    """
+    for option, value, known in (("--dtype", dtype, DTYPES), ("--device", device, DEVICES)):
+        if value not in known:
+            raise PEToolBenchError(f"{option} {value}: choose from {', '.join(known)}")
+    loaded = load(name, adapter, dtype, device)
+    full_name = f"hf:{name}" if adapter is None else f"hf:{name}+{adapter}"
+    return LocalModel(full_name, loaded, generation, batch_tokens)
+
+
+class LocalModel:
+    """A model of transformers; see ``petoolbench.models.protocol.LanguageModel``.
+
+    ``seconds`` of an answer is its equal share of the time that its batch took.
+
+    Raises:
+        MissingExtraError: llguidance is not installed, and answers are guided.
+        PEToolBenchError: The model's context is too small, or its chat template cannot render the prompts.
+    """
+
+    def __init__(self, name: str, loaded: Loaded, generation: Generation, batch_tokens: int | None = None) -> None:
+        from .decoding import Decoder
+
+        self._name = name
+        self._loaded = loaded
+        self._generation = generation
+        check_context(loaded.model, name, generation.window, generation.max_new_tokens)
+        self._chat = Chat(loaded.tokenizer, generation.style, name)
+        self._ends = end_tokens(loaded.model, loaded.tokenizer)
+        self._guidance: Guidance | None = None
+        if generation.guided:
+            vocabulary = loaded.model.config.get_text_config().vocab_size
+            self._guidance = Guidance(loaded.tokenizer, vocabulary, self._ends, name)
+        self._decoder = Decoder(loaded.model, generation.temperature, generation.max_new_tokens)
+        self._batch_tokens = batch_tokens or _room(loaded.model)
+
+    @property
+    def name(self) -> str:
+        """As the user named it, the adapter included."""
+        return self._name
+
+    def described(self) -> dict[str, str]:
+        """Return what a run's manifest says of the model, its software and the machine."""
+        model = self._loaded.model
+        own = {
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "device": str(model.device),
+            "weights": self._loaded.weights,
+            "chat_template": self._chat.template_hash,
+        }
+        return own | hardware() | package_versions(_PACKAGES)
+
+    def answers(self, instances: Iterable[Instance]) -> Iterator[Prediction]:
+        """Yield one prediction an instance, batch by batch, the longest prompts of those taken ahead first.
+
+        Raises:
+            PEToolBenchError: A batch does not fit the memory.
+        """
+        waiting = iter(instances)
+        while pool := list(islice(waiting, AHEAD)):
+            asked: list[Asked] = []
+            for instance in pool:
+                try:
+                    asked.append(self._chat.ask(instance, self._generation))
+                except PromptError as error:
+                    yield Prediction(id=instance.id, error=str(error))
+            for batch in batches(asked, self._batch_tokens, self._generation.max_new_tokens):
+                yield from self._write(batch)
+
+    def _write(self, batch: Sequence[Asked]) -> Iterator[Prediction]:
+        import torch
+
+        started = time.perf_counter()
+        answers = []
+        for asked in batch:
+            try:
+                answers.append(self._begin(asked))
+            except GrammarError as error:
+                yield Prediction(id=asked.instance.id, error=f"--guided: its tools make no grammar: {error}")
+        if not answers:
+            return
+        try:
+            self._decoder.write(answers)
+        except torch.OutOfMemoryError:
+            less = max(1, self._batch_tokens // 2)
+            raise PEToolBenchError(
+                f"{self.name}: {len(answers)} prompts do not fit the GPU's memory together; pass --batch-tokens {less}"
+            ) from None
+        share = (time.perf_counter() - started) / len(answers)
+        for answer in answers:
+            yield answer.prediction(share)
+
+    def _begin(self, asked: Asked) -> Answer:
+        guide = self._guidance.guide(asked.instance, asked.prompt) if self._guidance is not None else None
+        return Answer(asked, self._generation, self._loaded.tokenizer, self._ends, guide)
+
+
+def batches(asked: Sequence[Asked], tokens: int, max_new_tokens: int) -> Iterator[list[Asked]]:
+    """Yield the prompts in batches whose rows, all as long as the longest, hold at most so many tokens."""
+    batch: list[Asked] = []
+    for entry in sorted(asked, key=lambda entry: len(entry.ids), reverse=True):
+        if batch and (len(batch) + 1) * (len(batch[0].ids) + max_new_tokens) > tokens:
+            yield batch
+            batch = []
+        batch.append(entry)
+    if batch:
+        yield batch
+
+
+def _room(model: Any) -> int:
+    """Return how many tokens' keys and values fit beside the model."""
+    if model.device.type != "cuda":
+        return CPU_BATCH_TOKENS
+    import torch
+
+    from .decoding import cache_bytes
+
+    needed = max(1, cache_bytes(model))
+    free, _ = torch.cuda.mem_get_info(model.device)
+    return max(1, int(_GPU_SHARE * free) // needed)
