@@ -140,7 +140,7 @@ class Chat:
     def _check_native(self) -> None:
         from jinja2 import TemplateError
 
-        messages = [
+        messages: list[dict[str, Any]] = [
             {"role": "system", "content": "A probe."},
             _QUESTION,
             {"role": "assistant", "content": "", "tool_calls": [_CALL]},

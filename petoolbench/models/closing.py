@@ -1,7 +1,7 @@
 """Whether the first call of an answer that is still being written is closed.
 
-``petoolbench.parsing`` decides what a call is. A call is closed when its outermost object is complete and a further call
-after it would come second. Calls in Python's notation are never closed before the answer ends, for a call in JSON
+``petoolbench.parsing`` decides what a call is. A call is closed when its outermost object is complete and a further
+call after it would come second. Calls in Python's notation are never closed before the answer ends, for a call in JSON
 after them would take their place.
 """
 
@@ -27,7 +27,7 @@ class ClosingWatch:
 
     Args:
         opening: Text before the answer's first character that belongs to it, such as ``<think>``.
-        tagged: Whether only calls in ``<tool_call>`` tags are awaited: a call in them takes precedence over one outside.
+        tagged: Whether only calls in ``<tool_call>`` tags are awaited: they take precedence over those outside.
     """
 
     def __init__(self, opening: str = "", *, tagged: bool = False) -> None:
@@ -44,7 +44,7 @@ class ClosingWatch:
         return "".join(self._pieces)
 
     def feed(self, piece: str) -> int | None:
-        """Add what was written; return the length of the text up to the closing of its first call, once there is one."""
+        """Add what was written; return the length of the text up to the closing of its first call, if it is there."""
         before = self._length
         self._pieces.append(piece)
         self._length += len(piece)

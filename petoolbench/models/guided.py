@@ -17,7 +17,7 @@ from ..errors import MissingExtraError, PEToolBenchError
 from ..prompts import Prompt
 from ..schema import Instance
 
-_FORM: Final = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+_FORM: Final[Any] = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """As ``json.dumps`` spaces it, which is how the prompts show calls."""
 
 _CLOSERS: Final = ("}", "]", '"', ",", "0", "n", "t", "{", "[")
@@ -143,9 +143,9 @@ def call_schema(instance: Instance, prompt: Prompt) -> dict[str, Any]:
 
 
 def _closed(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tool's schema without arguments that it does not name; a required one that it does not describe is any."""
+    """Return a tool's schema closed to arguments that it does not name; one required but not described may be any."""
     described = parameters.get("properties", {})
-    properties = {name: {} for name in parameters.get("required", [])}
+    properties: dict[str, Any] = {name: {} for name in parameters.get("required", [])}
     properties |= {name: _bounded(schema) for name, schema in described.items()}
     return {**parameters, "type": "object", "properties": properties, "additionalProperties": False}
 

@@ -97,7 +97,7 @@ def load(name: str, adapter: str | None, dtype: str, device: str) -> Loaded:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             source.place, padding_side="left", trust_remote_code=False, **files
         )
-        model = transformers.AutoModelForCausalLM.from_pretrained(
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(
             source.place, dtype=dtype, trust_remote_code=False, **weights
         )
     except ImportError as error:
@@ -160,7 +160,7 @@ def _with_adapter(model: Any, tokenizer: Any, adapter: str) -> tuple[Any, Any]:
     try:
         import peft
         import transformers
-        from transformers.utils import cached_file
+        from transformers.utils.hub import cached_file
     except ImportError as error:
         raise MissingExtraError("--adapter", str(error.name), EXTRA) from None
     try:
@@ -197,10 +197,13 @@ def _fault(name: str, source: Source, error: Exception) -> str:
     if source.gguf is not None and source.local:
         return f"hf:{name}: cannot be read as a GGUF model ({_reason(error)}); fetch it again"
     if source.local:
-        return f"hf:{name}: cannot be loaded ({_reason(error)}); a folder with config.json, safetensors and a tokenizer is needed"
+        return (
+            f"hf:{name}: cannot be loaded ({_reason(error)}); a folder with config.json, safetensors and a tokenizer "
+            "is needed"
+        )
     return (
-        f"hf:{name}: cannot be loaded from the Hub ({_reason(error)}); check its name, the network and the access to it, "
-        "or name a folder"
+        f"hf:{name}: cannot be loaded from the Hub ({_reason(error)}); check its name, the network and the access to "
+        "it, or name a folder"
     )
 
 

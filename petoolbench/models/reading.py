@@ -9,7 +9,7 @@ from ..prompts import Prompt
 
 
 def read_answer(text: str, prompt: Prompt) -> dict[str, Any]:
-    """Return ``text`` for style ``paper``; for ``native``, where it can be read, ``calls`` under the tools' own names."""
+    """Return ``text``, or in style ``native``, where it can be read, ``calls`` under the tools' own names."""
     if prompt.tools is None:
         return {"text": text}
     try:

@@ -18,8 +18,8 @@ def draws(seed: int, identity: str) -> random.Random:
 def choose(logits: torch.Tensor, temperature: float, uniform: Sequence[float]) -> list[int]:
     """Return one token a row of ``logits`` (rows × vocabulary).
 
-    At temperature 0 it is the likeliest. Else it is an exact draw from softmax(logits / temperature): the first token at
-    which the cumulative probability exceeds the row's number in ``uniform``.
+    At temperature 0 it is the likeliest. Else it is an exact draw from softmax(logits / temperature): the first token
+    at which the cumulative probability exceeds the row's number in ``uniform``.
     """
     import torch
 

@@ -25,7 +25,8 @@ LATE = {
     # No arguments: an object with arguments could still take its place.
     *("only-tool-name", "only-name-is-all", "only-tool-name-in-prose", "only-name-in-fence", "only-name-in-tag"),
     # Never closed.
-    *("last-brace-missing", "last-brace-missing-in-fence", "last-brace-missing-in-tag", "cut-off-list-keeps-whole-calls"),
+    *("last-brace-missing", "last-brace-missing-in-fence", "last-brace-missing-in-tag"),
+    "cut-off-list-keeps-whole-calls",
     # Its quote hides where objects end.
     "apostrophe-that-hides-a-brace",
     # A call in tags could still take its place; only as a whole it is read past the mark of reasoning.

@@ -45,28 +45,20 @@ def with_parameters(instance, parameters):
     return instance.model_copy(update={"candidates": (tool,)})
 
 
+def schema(*required, **properties):
+    return {"type": "object", "properties": properties, "required": [*properties, *required]}
+
+
 PARAMETERS = [
     {"type": "object", "properties": {}},
     {},
-    {"type": "object", "properties": {"n": {"type": "number"}, "s": {"type": "string"}}, "required": ["n", "s"]},
-    {"type": "object", "properties": {"n": {"type": ["integer", "null"]}}, "required": ["n"]},
-    {
-        "type": "object",
-        "properties": {"l": {"type": "array", "items": {"type": "number"}, "minItems": 2}},
-        "required": ["l"],
-    },
-    {
-        "type": "object",
-        "properties": {"e": {"enum": ["one", "once", 3]}, "b": {"type": "boolean"}},
-        "required": ["e", "b"],
-    },
-    {"type": "object", "properties": {"s": {"type": "string", "minLength": 3}}, "required": ["s"]},
-    {
-        "type": "object",
-        "properties": {"o": {"type": "object", "properties": {"x": {"type": "string"}}}},
-        "required": ["o"],
-    },
-    {"type": "object", "properties": {"a": {}}, "required": ["a", "undescribed"]},
+    schema(n={"type": "number"}, s={"type": "string"}),
+    schema(n={"type": ["integer", "null"]}),
+    schema(l={"type": "array", "items": {"type": "number"}, "minItems": 2}),
+    schema(e={"enum": ["one", "once", 3]}, b={"type": "boolean"}),
+    schema(s={"type": "string", "minLength": 3}),
+    schema(o={"type": "object", "properties": {"x": {"type": "string"}}}),
+    schema("undescribed", a={}),
 ]
 
 
@@ -74,7 +66,7 @@ PARAMETERS = [
 @pytest.mark.parametrize("cut", [0, 1, 30, 41, 45, 53, 60])
 def test_a_call_that_is_cut_off_is_closed(guidance, small_instances, parameters, cut):
     """Wherever the room ends, the shortest way on gives a call that the schema allows."""
-    tokenizer, maker = guidance
+    _, maker = guidance
     instance = with_parameters(small_instances[0], parameters)
     guide = maker.guide(instance, render_prompt(instance))
     while not guide.complete and cut:
