@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..analyses.usage import Prices
 from ..console import Console
+from ..errors import PEToolBenchError
 from ..folders import PACKAGE_NAME
 
 
@@ -35,6 +37,25 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", help="where the data is now, if not where the run was made")
 
 
+def add_price_arguments(command: argparse.ArgumentParser) -> None:
+    """Add what tokens cost; ``prices`` reads it."""
+    command.add_argument("--price-input", type=not_negative, metavar="X", help="price of a million prompt tokens")
+    command.add_argument("--price-output", type=not_negative, metavar="Y", help="price of a million answer tokens")
+
+
+def prices(options: argparse.Namespace) -> Prices | None:
+    """Return the prices that were given, if any.
+
+    Raises:
+        PEToolBenchError: Only one of the two was given.
+    """
+    if options.price_input is None and options.price_output is None:
+        return None
+    if options.price_input is None or options.price_output is None:
+        raise PEToolBenchError("a cost needs both --price-input and --price-output; a price may be 0")
+    return Prices(options.price_input, options.price_output)
+
+
 def positive(text: str) -> int:
     """Read a whole number from 1 on."""
     value = int(text)
@@ -48,4 +69,12 @@ def share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is no probability from 0 to 1")
+    return value
+
+
+def not_negative(text: str) -> float:
+    """Read a finite number from 0 on."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number from 0 on")
     return value
