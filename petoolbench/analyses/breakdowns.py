@@ -67,7 +67,7 @@ def by_category(members: Sequence[Judged]) -> dict[str, Any]:
 
     Returns:
         ``rows``, the category with the most instances first, and ``small``: those with fewer than ``FEWEST``
-        scored instances, by name, and all of them taken together; None where there are none. Over a single functionality
+        scored instances, by name, and all of them taken together; None where there are none. Over one functionality
         that is neither all right nor all wrong there is no interval, since resampling it shows no spread.
     """
     parts: dict[str, list[Judged]] = {}
