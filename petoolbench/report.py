@@ -92,13 +92,13 @@ def browsable(runs: Sequence[ScoredRun], source: str | None = None) -> dict[str,
     tools: dict[str, dict[str, Any]] = {}
     instances: dict[str, dict[str, Any]] = {}
     for number, scored in enumerate(runs):
-        judged = {entry.id: entry.score for entry in scored.judged}
-        for instance in run_instances(scored.run, source):
-            entry = instances.get(instance.id)
-            if entry is None:
-                entry = instances[instance.id] = _browsable_instance(instance, tools)
-            answer = scored.run.predictions.get(instance.id)
-            entry["answers"].append({"run": number, **_verdict(judged[instance.id], answer)})
+        if any(entry.id not in instances for entry in scored.judged):
+            for instance in run_instances(scored.run, source):
+                if instance.id not in instances:
+                    instances[instance.id] = _browsable_instance(instance, tools)
+        for entry in scored.judged:
+            answer = scored.run.predictions.get(entry.id)
+            instances[entry.id]["answers"].append({"run": number, **_verdict(entry.score, answer)})
     return {"runs": [run.run.name for run in runs], "tools": tools, "instances": list(instances.values())}
 
 
