@@ -1,4 +1,4 @@
-"""The command line: ``petoolbench convert | predict | evaluate | train-ranker | score | report | audit | info``.
+"""The command line: ``petoolbench COMMAND``, one file of ``commands`` each.
 
 Exit codes: 0 done, 1 an audit missed a threshold, 2 the input is wrong (one line says where and what to do), 130
 interrupted.
@@ -10,13 +10,37 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from .commands import audit, convert, evaluate, info, predict, report, score, train_ranker
+from .commands import (
+    audit,
+    compare,
+    convert,
+    evaluate,
+    import_run,
+    info,
+    leaderboard,
+    predict,
+    report,
+    score,
+    train_ranker,
+)
 from .console import Console
 from .errors import PEToolBenchError
 from .scoring import SCORING_VERSION
 from .version import VERSION
 
-_COMMANDS = (convert, predict, evaluate, train_ranker, score, report, audit, info)
+_COMMANDS = (
+    convert,
+    predict,
+    evaluate,
+    import_run,
+    train_ranker,
+    score,
+    compare,
+    report,
+    leaderboard,
+    audit,
+    info,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,25 +5,31 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from .errors import MissingExtraError, PEToolBenchError
-from .figures import FEWEST_IN_BIN, draw_figures, history_pairs
+from .analyses.breakdowns import FEWEST
+from .analyses.comparison import GROUPS, compare
+from .analyses.history import history_effects
+from .analyses.records import ScoredRun
+from .analyses.usage import Prices
+from .errors import MissingExtraError
+from .figures.drawing import draw_figures
+from .figures.panels import Picture
 from .files import json_text, new_folder
-from .results import ScoredRun, compare, percent, run_instances, score_run, summarise
-from .schema import ERROR_TYPES, SETTINGS, Instance, Score, ScoringMode
+from .results import Progress, percent, run_instances, score_runs, summarise
+from .schema import ERROR_TYPES, Instance, Prediction, Score, ScoringMode
 from .scoring import SCORING_VERSION
 from .version import VERSION
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
-_COLUMNS = (*SETTINGS, "all")
-
-Progress = Callable[[Iterable[Instance], int], Iterable[Instance]]
+_SURE_LEVELS = (50, 80, 100)
+_INCH = 82
+"""How many pixels of the page an inch of a figure takes, so that letters are as large in all of them."""
 
 
 def build_report(
@@ -32,6 +38,7 @@ def build_report(
     mode: ScoringMode = "strict",
     source: str | None = None,
     progress: Progress = lambda instances, total: instances,
+    prices: Prices | None = None,
 ) -> Path:
     """Score runs and write their report.
 
@@ -41,6 +48,7 @@ def build_report(
         mode: The scoring mode of all tables.
         source: Where the data is now, if not where the manifests say.
         progress: Wraps the instances to show progress.
+        prices: What tokens cost, the same for every run.
 
     Returns:
         The path of the HTML file.
@@ -48,32 +56,29 @@ def build_report(
     Raises:
         PEToolBenchError: Two runs have the same name, a run cannot be scored, or the folder cannot be written.
     """
-    names = [folder.name for folder in folders]
-    for name in names:
-        if names.count(name) > 1:
-            raise PEToolBenchError(f"two runs are called {name!r}; rename one folder, a report tells them by name")
     template = _template()
     with new_folder(out, overwrite=(out / REPORT_JSON).is_file()) as work:
-        runs = [score_run(folder, mode, source, progress) for folder in folders]
-        numbers = report_numbers(runs)
-        figures = draw_figures(numbers["runs"])
+        runs = score_runs(folders, mode, source, progress)
+        numbers = report_numbers(runs, prices)
+        figures = draw_figures(numbers)
         (work / REPORT_JSON).write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        for name, png in figures.items():
-            (work / name).write_bytes(png)
+        for name, picture in figures.items():
+            (work / name).write_bytes(picture.png)
         page = template.render(**_page_values(numbers, figures, _packed(browsable(runs, source))))
         (work / REPORT_HTML).write_text(page, encoding="utf-8")
     return out / REPORT_HTML
 
 
-def report_numbers(runs: Sequence[ScoredRun]) -> dict[str, Any]:
-    """Return all that ``report.json`` says: the runs' summaries, comparisons and the published rows."""
+def report_numbers(runs: Sequence[ScoredRun], prices: Prices | None = None) -> dict[str, Any]:
+    """Return all that ``report.json`` says: the runs' summaries, what stands between them, and the published rows."""
     published = json.loads(files("petoolbench").joinpath("published_results.json").read_text(encoding="utf-8"))
     return {
         "petoolbench": VERSION,
         "scoring_version": SCORING_VERSION,
         "mode": runs[0].mode,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "runs": [summarise(run) for run in runs],
+        "runs": [summarise(run, prices) for run in runs],
+        "history_effects": history_effects(runs),
         "comparisons": compare(runs),
         "published": published,
     }
@@ -87,14 +92,13 @@ def browsable(runs: Sequence[ScoredRun], source: str | None = None) -> dict[str,
     tools: dict[str, dict[str, Any]] = {}
     instances: dict[str, dict[str, Any]] = {}
     for number, scored in enumerate(runs):
-        judged = {entry.id: entry.score for entry in scored.judged}
-        for instance in run_instances(scored.run, source):
-            entry = instances.get(instance.id)
-            if entry is None:
-                entry = instances[instance.id] = _browsable_instance(instance, tools)
-            answer = scored.run.predictions.get(instance.id)
-            text = answer.text if answer else None
-            entry["answers"].append({"run": number, "text": text, **_verdict(judged[instance.id])})
+        if any(entry.id not in instances for entry in scored.judged):
+            for instance in run_instances(scored.run, source):
+                if instance.id not in instances:
+                    instances[instance.id] = _browsable_instance(instance, tools)
+        for entry in scored.judged:
+            answer = scored.run.predictions.get(entry.id)
+            instances[entry.id]["answers"].append({"run": number, **_verdict(entry.score, answer)})
     return {"runs": [run.run.name for run in runs], "tools": tools, "instances": list(instances.values())}
 
 
@@ -124,8 +128,10 @@ def _browsable_instance(instance: Instance, tools: dict[str, dict[str, Any]]) ->
     }
 
 
-def _verdict(score: Score) -> dict[str, Any]:
+def _verdict(score: Score, answer: Prediction | None) -> dict[str, Any]:
     return {
+        "text": answer.text if answer else None,
+        "dropped": answer.dropped if answer else None,
         "name": score.called.name if score.called else None,
         "arguments": json_text(score.called.arguments) if score.called else None,
         "verdict": (score.error or "correct") if score.scored else "unscored",
@@ -140,29 +146,73 @@ def _packed(value: Any) -> str:
 
 def _template() -> Any:
     try:
-        from jinja2 import Environment
+        from jinja2 import Environment, PackageLoader
     except ImportError:
         raise MissingExtraError("a report", "jinja2", "eval") from None
-    source = files("petoolbench").joinpath("templates").joinpath("report.html.j2").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
+    loader = PackageLoader("petoolbench")
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("report.html.j2")
 
 
-def _page_values(numbers: dict[str, Any], figures: dict[str, bytes], packed: str) -> dict[str, Any]:
+def _page_values(numbers: dict[str, Any], figures: dict[str, Picture], packed: str) -> dict[str, Any]:
     runs = numbers["runs"]
+    widest = {run["name"]: run["settings"][_widest(run)] for run in runs}
     return {
         "numbers": numbers,
-        "columns": [column for column in _COLUMNS if any(column in run["settings"] for run in runs)],
-        "error_types": ERROR_TYPES,
+        "columns": [column for column in GROUPS if any(column in run["settings"] for run in runs)],
+        "verdicts": (*ERROR_TYPES, "correct"),
         "percent": percent,
-        "fewest": FEWEST_IN_BIN,
-        "figures": {name: base64.b64encode(png).decode("ascii") for name, png in figures.items()},
-        "history_pairs": bool(history_pairs(runs)),
-        "several_calls": sum(run["settings"][name]["several_calls"] for run in runs for name in _last(run)),
-        "unscored": {run["name"]: run["settings"][name]["unscored"] for run in runs for name in _last(run)},
+        "fewest": FEWEST,
+        "figures": {
+            name: {
+                "caption": picture.caption,
+                "width": round(_INCH * picture.width),
+                "data": base64.b64encode(picture.png).decode("ascii"),
+            }
+            for name, picture in figures.items()
+        },
+        "several_calls": sum(part["several_calls"] for part in widest.values()),
+        "unscored": {name: part["unscored"] for name, part in widest.items() if part["unscored"]},
+        "evidence_kinds": _kinds(runs, "by_evidence"),
+        "seen_kinds": _kinds(runs, "by_seen"),
+        "categories": _categories(runs),
+        "usage": [{"name": run["name"], "usage": run["usage"][_widest(run)]} for run in runs if "usage" in run],
+        "sure": [_sureness(run) for run in runs if "calibration" in run],
+        "sure_levels": _SURE_LEVELS,
         "packed": packed,
     }
 
 
-def _last(run: dict[str, Any]) -> list[str]:
+def _widest(run: dict[str, Any]) -> str:
     """Return the name of a run's widest group: ``all``, or its only setting."""
-    return list(run["settings"])[-1:]
+    names: list[str] = list(run["settings"])
+    return names[-1]
+
+
+def _kinds(runs: Sequence[dict[str, Any]], key: str) -> list[str]:
+    return list(dict.fromkeys(kind for run in runs for part in run[key].values() for kind in part))
+
+
+def _categories(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return a row a category, with a cell a run: None where the run has too few instances of it."""
+    parts = [run["by_category"][_widest(run)] for run in runs]
+    known = [{row["category"]: row["tool_accuracy"] for row in part["rows"]} for part in parts]
+    rows = []
+    for category in {name: None for part in known for name in part}:
+        judged = [part.get(category) for part in known]
+        cells = [entry if entry and entry["n"] >= FEWEST else None for entry in judged]
+        counts = sorted({entry["n"] for entry in judged if entry})
+        span = f"{counts[0]}–{counts[-1]}" if len(counts) > 1 else str(counts[0])
+        if any(cells):
+            rows.append({"category": category, "n": span, "cells": cells})
+    return {"rows": rows, "small": [part["small"] for part in parts]}
+
+
+def _sureness(run: dict[str, Any]) -> dict[str, Any]:
+    """Return what the page says of a run's confidence: for each level, the first point that covers as much."""
+    numbers = run["calibration"][_widest(run)]
+    levels = [
+        next(row["tool_accuracy"] for row in numbers["coverage"] if 100 * row["coverage"] >= level)
+        for level in _SURE_LEVELS
+    ]
+    return {"name": run["name"], "n": numbers["n"], "ece": numbers["ece"], "levels": levels}

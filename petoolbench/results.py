@@ -1,56 +1,50 @@
-"""Runs → scores → the numbers of a report: averages by setting, by history length and by evidence, and comparisons."""
+"""Runs → scores → the numbers of one run: averages by setting and by what divides it, and what its answers took."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from itertools import combinations
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
-from .files import json_text, write_text
+from .analyses.breakdowns import averages, by_category, by_evidence, by_length, by_seen
+from .analyses.calibration import calibration
+from .analyses.comparison import compare
+from .analyses.records import Judged, ScoredRun, grouped
+from .analyses.usage import Prices, usage
+from .errors import InputError, PEToolBenchError
+from .files import content_hash, json_text, write_text
 from .folders import open_dataset
+from .names import split_tool_name
 from .predict import chosen, visible
-from .runs import Run, RunSpec, read_run
-from .schema import SETTINGS, Evidence, Instance, Prediction, Score, ScoringMode, Setting
+from .runs import Run, read_run
+from .schema import Instance, Prediction, ScoringMode
 from .scoring import SCORING_VERSION, score
-from .statistics import METRICS, Estimate, error_shares, estimate, holm, paired_test
+from .statistics import Estimate
 from .version import VERSION
 
-COMPARED = ("tool_accuracy", "param_accuracy", "joint_accuracy")
-LENGTH_BINS = ((0, 0), (1, 5), (6, 10), (11, 15), (16, 20), (21, None))
-"""Numbers of shown interactions that are averaged together; the paper's histories hold at most 20."""
+__all__ = [
+    "Judged",
+    "Prices",
+    "ScoredRun",
+    "compare",
+    "percent",
+    "run_instances",
+    "score_run",
+    "score_runs",
+    "summarise",
+    "write_scores",
+]
 
-
-@dataclass(frozen=True)
-class Judged:
-    """One instance of a run: what averages are grouped by, and its score."""
-
-    id: str
-    setting: Setting
-    functionality: str
-    interactions: int
-    evidence: Evidence | None
-    score: Score
-
-
-@dataclass(frozen=True)
-class ScoredRun:
-    """A run and the judgement of each of its instances, in the order of the data."""
-
-    run: Run
-    mode: ScoringMode
-    judged: tuple[Judged, ...]
+Progress = Callable[[Iterable[Instance], int], Iterable[Instance]]
 
 
 def score_run(
     folder: Path,
     mode: ScoringMode = "strict",
     source: str | None = None,
-    progress: Callable[[Iterable[Instance], int], Iterable[Instance]] = lambda instances, total: instances,
+    progress: Progress = lambda instances, total: instances,
 ) -> ScoredRun:
     """Judge the answers of a run folder; an instance without an answer is unscored.
 
@@ -69,6 +63,24 @@ def score_run(
     if unknown:
         raise InputError(f"answers instances that its data does not hold, such as {min(unknown)}", file=folder)
     return ScoredRun(run, mode, tuple(judged))
+
+
+def score_runs(
+    folders: Sequence[Path],
+    mode: ScoringMode = "strict",
+    source: str | None = None,
+    progress: Progress = lambda instances, total: instances,
+) -> list[ScoredRun]:
+    """Judge runs that are to stand side by side; the arguments are those of ``score_run``.
+
+    Raises:
+        PEToolBenchError: Two runs have the same name, or one cannot be scored.
+    """
+    names = [folder.name for folder in folders]
+    for name in names:
+        if names.count(name) > 1:
+            raise PEToolBenchError(f"two runs are called {name!r}; rename one folder, runs are told apart by name")
+    return [score_run(folder, mode, source, progress) for folder in folders]
 
 
 def run_instances(run: Run, source: str | None = None) -> Iterable[Instance]:
@@ -93,29 +105,44 @@ def run_instances(run: Run, source: str | None = None) -> Iterable[Instance]:
 
 def _judge(instance: Instance, run: Run, mode: ScoringMode) -> Judged:
     prediction = run.predictions.get(instance.id) or Prediction(id=instance.id, error="not answered yet")
+    wanted = len(visible(instance, run.spec).history)
     return Judged(
         id=instance.id,
         setting=instance.setting,
         functionality=instance.functionality,
-        interactions=_shown(instance, run.spec),
+        interactions=max(0, wanted - (prediction.dropped or 0)),
         evidence=instance.evidence,
         score=score(prediction, instance.reference, mode),
+        seen=instance.functionality_seen,
+        category=split_tool_name(instance.reference.name)[0],
+        request=_request(instance),
     )
 
 
-def _shown(instance: Instance, spec: RunSpec) -> int:
-    return len(visible(instance, spec).history)
+def _request(instance: Instance) -> str:
+    """Return a name for what is asked, of which candidates, with which reference; the history has no part in it."""
+    reference = instance.reference
+    origin = [instance.provenance.source, instance.provenance.record]
+    names = sorted(tool.name for tool in instance.candidates)
+    return content_hash([*origin, instance.instruction, reference.name, reference.arguments, names])
 
 
-def summarise(scored: ScoredRun) -> dict[str, Any]:
-    """Return the numbers of one run for ``scores-<mode>.json`` and ``report.json``."""
+def summarise(scored: ScoredRun, prices: Prices | None = None) -> dict[str, Any]:
+    """Return the numbers of one run for ``scores-<mode>.json`` and ``report.json``.
+
+    ``usage`` and ``calibration`` are there only where answers tell tokens, times or confidences.
+
+    Args:
+        scored: The run.
+        prices: Adds what the tokens cost to ``usage``.
+    """
     spec = scored.run.spec
-    settings = [setting for setting in SETTINGS if any(entry.setting == setting for entry in scored.judged)]
-    groups: dict[str, list[Judged]] = {
-        setting: [e for e in scored.judged if e.setting == setting] for setting in settings
+    groups = grouped(scored.judged)
+    answers = {name: scored.answers(members) for name, members in groups.items()}
+    told: dict[str, dict[str, Any]] = {
+        "usage": {name: usage(pairs, prices) for name, pairs in answers.items()},
+        "calibration": {name: calibration(pairs) for name, pairs in answers.items()},
     }
-    if len(settings) > 1:
-        groups["all"] = list(scored.judged)
     return {
         "name": scored.run.name,
         "agent": spec.agent,
@@ -124,74 +151,16 @@ def summarise(scored: ScoredRun) -> dict[str, Any]:
         "scoring_version": SCORING_VERSION,
         "petoolbench": VERSION,
         "spec": asdict(spec),
-        "settings": {name: _averages(members) for name, members in groups.items()},
-        "by_history_length": {name: _by_length(members) for name, members in groups.items()},
-        "by_evidence": {name: _by_evidence(members) for name, members in groups.items()},
+        "settings": {name: averages(members) for name, members in groups.items()},
+        "by_history_length": {name: by_length(members) for name, members in groups.items()},
+        "by_evidence": {name: by_evidence(members) for name, members in groups.items()},
+        "by_seen": {name: by_seen(members) for name, members in groups.items()},
+        "by_category": {name: by_category(members) for name, members in groups.items()},
+        **{name: parts for name, parts in told.items() if any(parts.values())},
     }
 
 
-def _averages(members: Sequence[Judged]) -> dict[str, Any]:
-    scores = [entry.score for entry in members]
-    clusters = [entry.functionality for entry in members]
-    calls = Counter(entry.score.calls > 1 for entry in members if entry.score.scored)
-    return {
-        "n": len(scores),
-        "unscored": sum(not entry.scored for entry in scores),
-        **{metric: asdict(estimate(scores, clusters, metric)) for metric in METRICS},
-        "errors": error_shares(scores),
-        "several_calls": calls[True],
-        "functionalities": len(set(clusters)),
-    }
-
-
-def _tool_accuracy(members: Sequence[Judged]) -> dict[str, Any]:
-    scores = [entry.score for entry in members]
-    return asdict(estimate(scores, [entry.functionality for entry in members], "tool_accuracy"))
-
-
-def _by_length(members: Sequence[Judged]) -> list[dict[str, Any]]:
-    rows = []
-    for low, high in LENGTH_BINS:
-        inside = [e for e in members if low <= e.interactions and (high is None or e.interactions <= high)]
-        if inside:
-            rows.append({"from": low, "to": high, "tool_accuracy": _tool_accuracy(inside)})
-    return rows
-
-
-def _by_evidence(members: Sequence[Judged]) -> dict[str, Any]:
-    kinds = sorted({entry.evidence for entry in members if entry.evidence is not None})
-    return {kind: _tool_accuracy([e for e in members if e.evidence == kind]) for kind in kinds}
-
-
-def compare(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
-    """Test every pair of runs on the instances that both answered, by setting, with Holm-adjusted p-values.
-
-    Returns:
-        One dict a pair, setting and metric: both names, ``n``, the difference with its interval, counts, p-values.
-    """
-    rows: list[dict[str, Any]] = []
-    for first, second in combinations(runs, 2):
-        others = {entry.id: entry for entry in second.judged}
-        shared = [(entry, others[entry.id]) for entry in first.judged if entry.id in others]
-        for setting in SETTINGS:
-            pairs = [(a, b) for a, b in shared if a.setting == setting]
-            if pairs:
-                rows += [_comparison(first, second, setting, pairs, metric) for metric in COMPARED]
-    for row, adjusted in zip(rows, holm([row["mcnemar_p"] for row in rows]), strict=True):
-        row["mcnemar_p_holm"] = adjusted
-    return rows
-
-
-def _comparison(
-    first: ScoredRun, second: ScoredRun, setting: str, pairs: list[tuple[Judged, Judged]], metric: str
-) -> dict[str, Any]:
-    test = paired_test(
-        [a.score for a, _ in pairs], [b.score for _, b in pairs], [a.functionality for a, _ in pairs], metric
-    )
-    return {"a": first.run.name, "b": second.run.name, "setting": setting, **asdict(test)}
-
-
-def write_scores(scored: ScoredRun) -> dict[str, Any]:
+def write_scores(scored: ScoredRun, prices: Prices | None = None) -> dict[str, Any]:
     """Write ``scores-<mode>.json`` and, one judgement a line, ``scores-<mode>.jsonl`` into the run folder.
 
     Returns:
@@ -200,7 +169,7 @@ def write_scores(scored: ScoredRun) -> dict[str, Any]:
     Raises:
         OutputError: The run folder cannot be written.
     """
-    summary = summarise(scored)
+    summary = summarise(scored, prices)
     lines = [json_text(entry.score.model_dump(mode="json")) for entry in scored.judged]
     write_text(scored.run.folder / f"scores-{scored.mode}.jsonl", "\n".join(lines) + "\n")
     write_text(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,12 +171,21 @@ def _resampled_means(values: NDArray[np.float64], clusters: Sequence[str]) -> ND
     _, codes = np.unique(np.asarray(clusters), return_inverse=True)
     sums = np.bincount(codes, weights=values)
     sizes = np.bincount(codes).astype(np.float64)
-    number = len(sizes)
+    small = len(sizes) * RESAMPLES <= _BLOCK
+    blocks = (_kept_draws(len(sizes)),) if small else _draws(len(sizes))
+    return np.concatenate([(draws @ sums) / (draws @ sizes) for draws in blocks])
+
+
+def _draws(number: int) -> Iterator[NDArray[np.uint16]]:
+    """Yield how often each cluster is drawn, one draw a row; the same for the same number of clusters."""
     generator = np.random.default_rng(_SEED)
     block = max(1, _BLOCK // number)
-    means = []
     for start in range(0, RESAMPLES, block):
         rows = min(block, RESAMPLES - start)
-        draws = generator.multinomial(number, np.full(number, 1 / number), size=rows)
-        means.append((draws @ sums) / (draws @ sizes))
-    return np.concatenate(means)
+        yield generator.multinomial(number, np.full(number, 1 / number), size=rows).astype(np.uint16)
+
+
+@lru_cache(maxsize=32)
+def _kept_draws(number: int) -> NDArray[np.uint16]:
+    """Return the only block of draws; drawing takes far longer than averaging, and a report asks hundreds of times."""
+    return next(_draws(number))

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
+from ..analyses.usage import Prices
 from ..console import Console
+from ..errors import PEToolBenchError
 from ..folders import PACKAGE_NAME
 from ..schema import ScoringMode
 
@@ -36,6 +38,25 @@ def add_run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
     command.add_argument("--mode", choices=MODES, default=MODES[0], help=f"default: {MODES[0]}")
     command.add_argument("--data", help="where the data is now, if not where the run was made")
+
+
+def add_price_arguments(command: argparse.ArgumentParser) -> None:
+    """Add what tokens cost; ``prices`` reads it."""
+    command.add_argument("--price-input", type=not_negative, metavar="X", help="price of a million prompt tokens")
+    command.add_argument("--price-output", type=not_negative, metavar="Y", help="price of a million answer tokens")
+
+
+def prices(options: argparse.Namespace) -> Prices | None:
+    """Return the prices that were given, if any.
+
+    Raises:
+        PEToolBenchError: Only one of the two was given.
+    """
+    if options.price_input is None and options.price_output is None:
+        return None
+    if options.price_input is None or options.price_output is None:
+        raise PEToolBenchError("a cost needs both --price-input and --price-output; a price may be 0")
+    return Prices(options.price_input, options.price_output)
 
 
 def positive(text: str) -> int:

@@ -6,7 +6,9 @@ import shutil
 import pytest
 
 from petoolbench.__main__ import main
+from petoolbench.analyses.usage import Prices
 from petoolbench.answering import find_answerer
+from petoolbench.figures.panels import add_legend, add_panels, draw_line, new_figure, short
 from petoolbench.folders import PACKAGE_FOLDER, open_dataset
 from petoolbench.predict import predict, run_spec
 from petoolbench.report import build_report
@@ -14,22 +16,26 @@ from petoolbench.results import score_run, summarise
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
+PRICES = Prices(input=0.15, output=0.6)
+LONG = "_hf:Qwen-Qwen2.5-7B-Instruct-guided-$at$-temperature-0.1-and-a-window-of-4000"
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, small_data):
-    """Three runs on the hand-written data: one rule with and without history, and one with hostile answers."""
+    """Runs on the hand-written data: a rule with and without history, hostile answers, and answers like a model's."""
     folder = tmp_path_factory.mktemp("runs")
     data = open_dataset(str(small_data))
     for name, agent, history in (
         ("liked", "liked-minus-disliked", True),
         ("liked-no-history", "liked-minus-disliked", False),
         ("hostile", "lexical", True),
+        (LONG, "random", True),
     ):
         spec = run_spec(data, "all", "test", agent, history=history)
         predict(data, str(small_data), spec, find_answerer(agent), folder / name)
     _make_hostile(folder / "hostile" / "predictions.jsonl")
-    return [folder / "liked", folder / "liked-no-history", folder / "hostile"]
+    _make_like_a_models(folder / LONG / "predictions.jsonl")
+    return [folder / "liked", folder / "liked-no-history", folder / "hostile", folder / LONG]
 
 
 def _make_hostile(path):
@@ -39,10 +45,17 @@ def _make_hostile(path):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+def _make_like_a_models(path):
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    told = {"prompt_tokens": 3_000, "completion_tokens": 40, "seconds": 0.5, "finish": "closed"}
+    more = [{"dropped": place % 2, "confidence": place / 45} for place in range(len(rows))]
+    path.write_text("".join(json.dumps({**row, **told, **extra}) + "\n" for row, extra in zip(rows, more, strict=True)))
+
+
 @pytest.fixture(scope="module")
 def report(runs, tmp_path_factory):
-    """The folder of a report on the three runs."""
-    return build_report(runs, tmp_path_factory.mktemp("report") / "out").parent
+    """The folder of a report on the runs."""
+    return build_report(runs, tmp_path_factory.mktemp("report") / "out", prices=PRICES).parent
 
 
 def test_files(report):
@@ -52,14 +65,18 @@ def test_files(report):
         "tool_accuracy.png",
         "by_history_length.png",
         "with_and_without_history.png",
+        "calibration.png",
     }
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in report.glob("*.png"))
 
 
 def test_numbers_are_those_of_the_runs(report, runs):
     numbers = json.loads((report / "report.json").read_text())
-    assert numbers["runs"] == [json.loads(json.dumps(summarise(score_run(run)))) for run in runs]
-    assert len(numbers["comparisons"]) == 3 * 3 * 3
+    assert numbers["runs"] == [json.loads(json.dumps(summarise(score_run(run), PRICES))) for run in runs]
+    assert len(numbers["comparisons"]) == 6 * 4 * 3
+    assert [effect["name"] for effect in numbers["history_effects"]] == ["liked"]
+    assert [name for name in ("usage", "calibration") if name in numbers["runs"][0]] == []
+    assert numbers["runs"][3]["usage"]["all"]["cost"]["n"] == 45
     assert numbers["published"]["table_1"][-3]["name"] == "PEToolLLaMA"
 
 
@@ -81,7 +98,7 @@ def test_the_page_needs_nothing_from_outside(report):
     page = (report / "report.html").read_text()
     assert "http://" not in page
     assert "https://" not in page
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 4
 
 
 def test_a_report_is_replaced_but_nothing_else_is(runs, tmp_path, capsys):
@@ -141,10 +158,10 @@ def _choose(page, select, value):
 
 def test_the_browser_shows_tables_and_pictures(page):
     rows = _texts(page, "#accuracy + p + .scroll tbody tr td:first-child")
-    assert rows[:3] == ["liked", "liked-no-historyno history", "hostile"]
+    assert rows[:4] == ["liked", "liked-no-historyno history", "hostile", LONG]
     assert "PEToolLLaMApublished" in rows
     loaded = page.execute_script("return [...document.images].map((image) => image.naturalWidth > 300)")
-    assert loaded == [True] * 3
+    assert loaded == [True] * 4
     errors = [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
     assert errors == []
 
@@ -162,7 +179,7 @@ def test_single_instances_can_be_browsed(page, small_data):
     assert all(past.instruction in detail and past.call.name in detail for past in instance.history)
     assert _texts(page, "#detail .candidate summary") == [tool.name for tool in instance.candidates]
     assert _texts(page, "#detail .candidate.gold summary") == [instance.reference.name]
-    assert len(_texts(page, "#detail .answer")) == 3
+    assert len(_texts(page, "#detail .answer")) == 4
 
 
 def test_the_search_and_the_verdicts_filter(page, small_data):
@@ -187,3 +204,55 @@ def test_model_text_is_shown_as_text(page):
     assert "document.body.dataset.hacked" in _texts(page, "#detail")[0]
     assert page.execute_script("return document.body.dataset.hacked") is None
     assert _texts(page, "#detail b") == []
+
+
+def test_the_analyses_stand_on_the_page(page):
+    history = _texts(page, "#history + p + .scroll tbody td")
+    assert history[:4] == ["liked", "liked-no-history", "preferred_only", "15"]
+    captions = " ".join(_texts(page, "figcaption"))
+    assert "liked: 15 preferred_only, 15 rating_integrated, 15 chronological" in captions
+    usage = _texts(page, "#usage + p + .scroll tbody td")
+    assert usage[:5] == [LONG, "45", "3000", "3000", "3000"]
+    assert usage[-2:] == [f"{(3_000 * 0.15 + 40 * 0.6) / 1e6:.3g}", f"{45 * (3_000 * 0.15 + 40 * 0.6) / 1e6:.3g}"]
+    assert "closed 45" in _texts(page, "#usage ~ h3 + p + .scroll tbody td")
+    assert _texts(page, "#calibration + p + .scroll tbody td")[:2] == [LONG, "45"]
+    assert _texts(page, "#seen") == []
+    assert all(page.execute_script("return document.querySelector(arguments[0])", link) for link in _links(page))
+
+
+def _links(page):
+    return page.execute_script(
+        "return [...document.querySelectorAll('nav a')].map((link) => link.getAttribute('href'))"
+    )
+
+
+def test_an_answer_says_what_the_window_left_out(page):
+    _choose(page, "run", "3")
+    page.execute_script("document.querySelectorAll('#list button')[1].click()")
+    assert "the window left out the oldest 1 of the interactions" in _texts(page, "#detail")[0]
+    page.execute_script("document.querySelectorAll('#list button')[2].click()")
+    assert "the window left out" not in _texts(page, "#detail")[0]
+
+
+def test_no_table_is_wider_than_the_page(page):
+    page.execute_script("document.querySelectorAll('details').forEach((node) => { node.open = true; })")
+    assert page.execute_script("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_names_that_matplotlib_reads_otherwise_stand_in_the_legend():
+    figure = new_figure(6, 4)
+    panels = add_panels(figure, ["only"])
+    point = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}
+    names = [LONG, "$x^", "plain"]
+    lines = {name: draw_line(panels["only"], [(0, point)], place) for place, name in enumerate(names)}
+    add_legend(figure, lines, 6)
+    shown = [text.get_text().lstrip("\u200b") for text in figure.legends[0].get_texts()]
+    assert shown == [short(name) for name in names]
+    figure.canvas.draw()
+
+
+def test_a_long_name_keeps_both_ends():
+    assert short("a" * 34) == "a" * 34
+    assert short(LONG).startswith("_hf:Qwen-")
+    assert short(LONG).endswith("window-of-4000")
+    assert len(short(LONG)) == 34

@@ -1,0 +1,1 @@
+"""Pictures of a report's numbers; needs matplotlib (extra ``eval``)."""
