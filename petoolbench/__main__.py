@@ -1,4 +1,4 @@
-"""The command line: ``petoolbench convert | predict | train-ranker | score | report | audit | info``.
+"""The command line: ``petoolbench convert | predict | train-ranker | score | report | leaderboard | audit | info``.
 
 Exit codes: 0 done, 1 an audit missed a threshold, 2 the input is wrong (one line says where and what to do), 130
 interrupted.
@@ -10,13 +10,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from .commands import audit, convert, info, predict, report, score, train_ranker
+from .commands import audit, convert, info, leaderboard, predict, report, score, train_ranker
 from .console import Console
 from .errors import PEToolBenchError
 from .scoring import SCORING_VERSION
 from .version import VERSION
 
-_COMMANDS = (convert, predict, train_ranker, score, report, audit, info)
+_COMMANDS = (convert, predict, train_ranker, score, report, leaderboard, audit, info)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

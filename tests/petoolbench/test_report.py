@@ -1,7 +1,6 @@
 """The report: its files, its numbers, and its page in a real browser."""
 
 import json
-import shutil
 
 import pytest
 
@@ -11,9 +10,6 @@ from petoolbench.folders import PACKAGE_FOLDER, open_dataset
 from petoolbench.predict import predict, run_spec
 from petoolbench.report import build_report
 from petoolbench.results import score_run, summarise
-
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
@@ -93,27 +89,6 @@ def test_a_report_is_replaced_but_nothing_else_is(runs, tmp_path, capsys):
     assert main(["report", str(runs[0]), "--out", str(tmp_path / "mine")]) == 2
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
     assert "not empty" in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A headless Chromium."""
-    if not BROWSER or not DRIVER:
-        pytest.skip("needs Chromium and ChromeDriver (Debian's packages chromium and chromium-driver)")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"):
-        options.add_argument(flag)
-    options.add_argument("--disable-background-networking")
-    options.add_argument("--disable-component-update")
-    options.add_argument("--window-size=1300,1000")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
