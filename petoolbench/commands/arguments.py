@@ -31,13 +31,8 @@ def add_data_arguments(command: argparse.ArgumentParser, split: str) -> None:
 def add_run_arguments(command: argparse.ArgumentParser) -> None:
     """Add the run folders and how to score them."""
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
-    add_mode(command)
-    command.add_argument("--data", help="where the data is now, if not where the run was made")
-
-
-def add_mode(command: argparse.ArgumentParser) -> None:
-    """Add ``--mode``, the scoring mode."""
     command.add_argument("--mode", choices=("strict", "official"), default="strict", help="default: strict")
+    command.add_argument("--data", help="where the data is now, if not where the run was made")
 
 
 def positive(text: str) -> int:

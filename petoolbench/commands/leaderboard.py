@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..console import Console
 from ..leaderboard.building import LEADERBOARD_HTML, SPACE, build_leaderboard
 from ..leaderboard.places import Places
-from .arguments import add_command, add_mode
+from ..schema import ScoringMode
+from .arguments import add_command
+
+MODES: tuple[ScoringMode, ...] = get_args(ScoringMode)
 
 
 def add(commands: Any) -> None:
@@ -18,7 +21,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "paths", nargs="+", type=Path, metavar="RUNS", help="run folders, folders that hold such, or report.json files"
     )
-    add_mode(command)
+    command.add_argument("--mode", choices=MODES, default=MODES[0], help=f"default: {MODES[0]}")
     command.add_argument(
         "--data", action="append", default=[], help="where data is now, if not where runs were made; also several times"
     )

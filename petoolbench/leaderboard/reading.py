@@ -106,6 +106,8 @@ def _report_entries(path: Path, mode: ScoringMode) -> list[Entry]:
     report = read_json(path)
     if not isinstance(report, dict) or not isinstance(report.get("runs"), list):
         raise InputError("is no report.json: it has no list 'runs'; name run folders or reports", file=path)
+    if not report["runs"]:
+        raise InputError("holds no run", file=path)
     summaries = [_checked(entry, path, number) for number, entry in enumerate(report["runs"])]
     names = [summary.name for summary in summaries]
     for number, summary in enumerate(summaries):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from ..schema import SETTINGS, ScoringMode, Setting
 
-Group = Setting | Literal["all"]
+Group = Literal[Setting, "all"]
 GROUPS: tuple[Group, ...] = ("all", *SETTINGS)
 """What accuracies are averaged over, the widest first."""
 
@@ -65,6 +65,7 @@ class Spec(_Read):
     history: bool = True
     max_interactions: int | None = None
     limit: int | None = None
+    ids: JsonValue = None
     instances: int = Field(ge=0)
 
     def said(self) -> dict[str, JsonValue]:

@@ -149,7 +149,7 @@ def _unranked(entry: Entry, part: Part, largest: int) -> Iterator[Unranked]:
     spec = entry.summary.spec
     if entry.summary.oracle:
         yield "oracle"
-    if part.n < largest or (spec.limit is not None and spec.limit <= spec.instances):
+    if part.n < largest or spec.ids is not None or (spec.limit is not None and spec.limit <= spec.instances):
         yield "partial"
     if part.unscored or part.tool_accuracy.value is None:
         yield "unscored"
