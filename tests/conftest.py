@@ -6,6 +6,7 @@ Only the ranker's encoder, whose export takes long, stays in the user's own cach
 import gzip
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -33,6 +34,8 @@ settings.register_profile("explore", deadline=None, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 ROOT = Path(__file__).parent.parent
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
 OFFICIAL = ROOT.parent / "shared" / "data" / "petoolbench_official_test_dev.json.gz"
 
 
@@ -120,6 +123,27 @@ def small_ranker(small_instances, encoder, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("ranker") / "ranker.json"
     train_ranker(small_instances, {"data": "handwritten"}).write(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """A headless Chromium."""
+    if not BROWSER or not DRIVER:
+        pytest.skip("needs Chromium and ChromeDriver (Debian's packages chromium and chromium-driver)")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"):
+        options.add_argument(flag)
+    options.add_argument("--disable-background-networking")
+    options.add_argument("--disable-component-update")
+    options.add_argument("--window-size=1300,1000")
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    yield driver
+    driver.quit()
 
 
 def published_tool(name, required=(), optional=()):

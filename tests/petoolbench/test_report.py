@@ -1,7 +1,6 @@
 """The report: its files, its numbers, and its page in a real browser."""
 
 import json
-import shutil
 
 import pytest
 
@@ -14,8 +13,6 @@ from petoolbench.predict import predict, run_spec
 from petoolbench.report import build_report
 from petoolbench.results import score_run, summarise
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 PRICES = Prices(input=0.15, output=0.6)
 LONG = "_hf:Qwen-Qwen2.5-7B-Instruct-guided-$at$-temperature-0.1-and-a-window-of-4000"
 
@@ -110,27 +107,6 @@ def test_a_report_is_replaced_but_nothing_else_is(runs, tmp_path, capsys):
     assert main(["report", str(runs[0]), "--out", str(tmp_path / "mine")]) == 2
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
     assert "not empty" in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A headless Chromium."""
-    if not BROWSER or not DRIVER:
-        pytest.skip("needs Chromium and ChromeDriver (Debian's packages chromium and chromium-driver)")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"):
-        options.add_argument(flag)
-    options.add_argument("--disable-background-networking")
-    options.add_argument("--disable-component-update")
-    options.add_argument("--window-size=1300,1000")
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
