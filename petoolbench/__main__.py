@@ -10,13 +10,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from .commands import audit, convert, info, predict, report, score, train_ranker
+from .commands import audit, convert, import_run, info, predict, report, score, train_ranker
 from .console import Console
 from .errors import PEToolBenchError
 from .scoring import SCORING_VERSION
 from .version import VERSION
 
-_COMMANDS = (convert, predict, train_ranker, score, report, audit, info)
+_COMMANDS = (convert, predict, import_run, train_ranker, score, report, audit, info)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
