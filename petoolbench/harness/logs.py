@@ -137,7 +137,7 @@ def _inspect_answer(sample: _Sample) -> Prediction:
 
 def _read_lm_eval(file: Path) -> HarnessLog:
     try:
-        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
         records = {row["doc"]["questions"] for row in rows}
         predictions = _by_id(((1, _lm_eval_answer(row)) for row in rows), file)
         record = json.loads(records.pop()) if len(records) == 1 else None
