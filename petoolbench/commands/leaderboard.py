@@ -12,7 +12,6 @@ from ..leaderboard.places import Places
 from .arguments import MODES, add_command
 
 
-
 def add(commands: Any) -> None:
     """Add the command to the command line."""
     command = add_command(commands, "leaderboard", "Runs and reports → a static page and a Gradio Space.", _run)

@@ -69,7 +69,9 @@ def test_a_file_imports_only_what_is_above_it(path: Path):
             assert ORDER.index(node.module.split(".")[0]) < ORDER.index(own), node.module
 
 
-@pytest.mark.parametrize("folder", ["ranker", "models", "analyses", "figures", "audit", "leaderboard", "harness", "commands"])
+@pytest.mark.parametrize(
+    "folder", ["ranker", "models", "analyses", "figures", "audit", "leaderboard", "harness", "commands"]
+)
 def test_the_files_of_a_folder_import_each_other_one_way(folder):
     graph = {}
     for path in (PACKAGE / folder).glob("*.py"):

@@ -1,0 +1,1 @@
+"""The benchmark in Inspect AI and in lm-evaluation-harness: their models, our prompts and our scorer."""
