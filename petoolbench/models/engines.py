@@ -24,7 +24,14 @@ def load_model(settings: ModelSettings, seed: int, running: Running) -> Language
 def _local(name: str, generation: Generation, settings: ModelSettings, running: Running) -> LanguageModel:
     from .local import load_local
 
-    return load_local(name, generation, adapter=settings.adapter, dtype=settings.dtype or "auto", device=running.device)
+    return load_local(
+        name,
+        generation,
+        adapter=settings.adapter,
+        dtype=settings.dtype or "auto",
+        device=running.device,
+        batch_tokens=running.batch_tokens,
+    )
 
 
 def _vllm(name: str, generation: Generation, settings: ModelSettings, running: Running) -> LanguageModel:
