@@ -313,7 +313,7 @@ def test_what_vllm_writes_after_the_call_is_cut_off(small_instances):
     asked = Chat(tiny_tokenizer(), "paper", "vllm:x").ask(small_instances[0], GREEDY)
     found = vllm_prediction(asked, output, 0.5)
     assert (found.text, found.finish, found.completion_tokens) == (call, "closed", 9)
-    output.outputs[0].text = "nothing"
+    written.text = "nothing"
     assert vllm_prediction(asked, output, 0.5).finish == "length"
 
 
