@@ -1,6 +1,6 @@
 """Time local models against the published way of asking them: ``python -m benchmarks.generating --model FOLDER``.
 
-The published way, in our words: one prompt at a time, 256 new tokens whatever the model writes, and the file of all
+The published way, in our words: one prompt at a time, at most 256 new tokens whatever they are, and the file of all
 results written anew after each. Same weights, instances, dtype and prompts for both, greedy, in one process;
 ``--ours-first`` changes the order. Answers count as identical if they are so up to the end of ours, which stops after
 its first call. ``--memory N`` measures instead how memory grows over N instances of a tiny random model.

@@ -14,7 +14,8 @@ from ..tolerant_json import Broken, Reader
 
 _NEXT: Final = "petoolbench.next"
 _PLAIN: Final = f'\n{{"tool_name": "{_NEXT}", "parameters": {{}}}}'
-_TAGGED: Final = f"<tool_call>{_PLAIN}</tool_call>"
+# The point keeps the call from being named by a tag before it, as in <function=name>{...}.
+_TAGGED: Final = f"<tool_call>.{_PLAIN}</tool_call>"
 _FREE, _SHARE = 20_000, 8
 """Characters that may be read again at no account; how often the whole answer may be read beyond them."""
 

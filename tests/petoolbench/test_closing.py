@@ -97,6 +97,12 @@ def test_a_call_outside_tags_waits_for_one_inside():
     assert closing(f"Not {text} but <tool_call>{text}", tagged=True) == len(f"Not {text} but <tool_call>{text}")
 
 
+def test_a_function_tag_does_not_name_what_follows_it():
+    text = '<function=f>"parameters": {}{"tool_name": "x", "parameters": {}}'
+    assert closing(text, tagged=True) is None
+    assert closing(text) == len(text)
+
+
 @pytest.mark.parametrize(
     "unit", ["}", "{}", '{"a": ', '{"a": {}} ', '{"name": "f"} ', '{"name": {"arguments": {}}', "[{", "'}", '{"}']
 )

