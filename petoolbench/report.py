@@ -16,9 +16,9 @@ from .analyses.comparison import GROUPS, compare
 from .analyses.history import history_effects
 from .analyses.records import ScoredRun
 from .analyses.usage import Prices
+from .charts.drawing import draw_figures
+from .charts.panels import Picture
 from .errors import MissingExtraError
-from .figures.drawing import draw_figures
-from .figures.panels import Picture
 from .files import json_text, new_folder
 from .results import Progress, percent, run_instances, score_runs, summarise
 from .schema import ERROR_TYPES, Instance, Prediction, Score, ScoringMode

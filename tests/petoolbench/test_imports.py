@@ -15,7 +15,7 @@ ORDER = [
     "version", "errors", "schema", "names", "files", "features", "published_prompt", "official", "folders", "dataset",
     "convert", "prompts", "tolerant_json", "parsing", "published_rule", "scoring", "statistics", "metric",
     "metric_modules", "filling", "baselines", "ranker", "models", "answering", "llm", "predictions", "runs", "predict",
-    "analyses", "results", "figures", "report", "audit", "leaderboard", "harness", "console", "commands", "__init__",
+    "analyses", "results", "charts", "report", "audit", "leaderboard", "harness", "console", "commands", "__init__",
     "__main__",
 ]  # fmt: skip
 HEAVY = (
@@ -70,7 +70,7 @@ def test_a_file_imports_only_what_is_above_it(path: Path):
 
 
 @pytest.mark.parametrize(
-    "folder", ["ranker", "models", "analyses", "figures", "audit", "leaderboard", "harness", "commands"]
+    "folder", ["ranker", "models", "analyses", "charts", "audit", "leaderboard", "harness", "commands"]
 )
 def test_the_files_of_a_folder_import_each_other_one_way(folder):
     graph = {}

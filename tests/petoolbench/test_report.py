@@ -7,7 +7,7 @@ import pytest
 from petoolbench.__main__ import main
 from petoolbench.analyses.usage import Prices
 from petoolbench.answering import find_answerer
-from petoolbench.figures.panels import add_legend, add_panels, draw_line, new_figure, short
+from petoolbench.charts.panels import add_legend, add_panels, draw_line, new_figure, short
 from petoolbench.folders import PACKAGE_FOLDER, open_dataset
 from petoolbench.predict import predict, run_spec
 from petoolbench.report import build_report
