@@ -100,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self.hub.repositories.get((kind, name))
         if repository is None or (repository.private and not self._allowed()):
             return self._fault(404, "RepoNotFound")
+        if action and rest.partition("/")[0] not in ("main", repository.sha):
+            return self._fault(404, "RevisionNotFound")
         if action == "resolve":
             wanted = rest.partition("/")[2]
             data = repository.files.get(wanted)
@@ -126,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self.hub.repositories[(kind, name)]
         steps = {
             "preupload": self._preupload,
-            "commit": self._commit,
+            "commit": lambda repository: self._commit(repository, f"{kind}/{name}".removeprefix("models/")),
             "paths-info": self._paths_info,
             "batch": self._batch,
         }
@@ -200,7 +202,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.objects[oid] = self.body
         return self._json({})
 
-    def _commit(self, repository):
+    def _commit(self, repository, place):
         for line in self.body.splitlines():
             step = json.loads(line)
             value = step["value"]
@@ -211,7 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
             elif step["key"] == "deletedFile":
                 del repository.files[value["path"]]
         repository.commits += 1
-        return self._json({"commitUrl": f"{self.hub.address}/commit/{repository.sha}", "commitOid": repository.sha})
+        url = f"{self.hub.address}/{place}/commit/{repository.sha}"
+        return self._json({"commitUrl": url, "commitOid": repository.sha})
 
     def _paths_info(self, repository):
         asked = parse_qs(self.body.decode())["paths"]

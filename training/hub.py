@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import httpx
 from huggingface_hub import HfApi, get_token
@@ -15,6 +15,10 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from petoolbench.errors import InputError, OutputError, PEToolBenchError
 
 RepositoryKind = Literal["model", "dataset", "space"]
+
+_BINARY: Final = (".safetensors", ".parquet", ".png")
+_TELLING: Final = (".md", "config.json")
+"""Endings of the files into which somebody writes paths; in a vocabulary they are words."""
 
 
 def is_name(text: str) -> bool:
@@ -57,20 +61,18 @@ def check_no_secret(folder: Path, hidden: Sequence[str]) -> None:
 
     Args:
         folder: What is to be pushed.
-        hidden: Further texts that no file may hold, such as folders of this machine.
+        hidden: Folders of this machine, which cards and configurations must not tell.
 
     Raises:
         InputError: A file holds one of them; the message does not repeat a token.
     """
     token = get_token()
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file() or path.suffix in (".safetensors", ".parquet", ".png"):
-            continue
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in _BINARY):
         data = path.read_bytes()
         if token is not None and token.encode() in data:
             raise InputError("holds the token of the Hub; take it out", file=path.relative_to(folder))
         for text in hidden:
-            if text.encode() in data:
+            if path.name.endswith(_TELLING) and text.encode() in data:
                 raise InputError(f"tells a folder of this machine, {text}; take it out", file=path.relative_to(folder))
 
 

@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Final
 
 from huggingface_hub import metadata_load
+from huggingface_hub.utils import disable_progress_bars
 
 from petoolbench.console import Console
 from petoolbench.errors import InputError, PEToolBenchError
 from petoolbench.files import new_folder
 from petoolbench.folders import CARD, PACKAGE_NAME, open_dataset
-from petoolbench.models.loading import find_source, load
+from petoolbench.models.loading import load
 
 from .cards import Publication, model_card
 from .hub import RepositoryKind, check_name, check_no_secret, check_token, is_name, push
-from .run_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, TrainingRun, read_training_run
+from .run_folder import ADAPTER, ADAPTER_CONFIG, TrainingRun, read_training_run
 from .scores import Source, Tested, own_tests, read_reports
 from .spaces import write_dataset_repository, write_metric_space
 
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 2 the input is wrong, 130 interrupted."""
     options = _parser().parse_args(arguments)
     console = Console(options.quiet)
+    if options.quiet:
+        disable_progress_bars()
     try:
         _publish(options, console)
     except PEToolBenchError as error:
@@ -104,7 +107,7 @@ def _write_model(options: argparse.Namespace, out: Path) -> list[str]:
     base = _base(run, options.base)
     sources = _sources(run, options)
     reports = read_reports(options.report)
-    tests = own_tests(reports, run.folder, options.repo, options.run, sources)
+    tests = own_tests(reports, run.weights.parent, options.repo, options.run, sources)
     trained_on = _trained_on(run, sources)
     _check_not_trained_on(tests, trained_on, run)
     hub_data = (trained_on,) if "/" in trained_on else ()
@@ -113,20 +116,18 @@ def _write_model(options: argparse.Namespace, out: Path) -> list[str]:
     _write_adapter(run, base, out)
     if options.merged:
         _write_merged(run, out / MERGED)
-    places = [run.folder.resolve(), Path(find_source(run.base).place)]
-    return [str(place) for place in places if place.is_absolute()]
+    return [str(place) for place in (run.folder.resolve(), Path(run.base).expanduser()) if place.is_absolute()]
 
 
 def _base(run: TrainingRun, named: str | None) -> str:
     """Return the base model's name on the Hub."""
-    source = find_source(run.base)
-    if named is None and (source.local or Path(source.place).is_absolute()):
+    if named is None and run.report.model.weights:
         raise InputError(
             f"was trained from files of this machine ({Path(run.base).name}); say with --base which model of the Hub "
             "they are",
             file=run.folder,
         )
-    base = named or source.place
+    base = named or run.base.partition("::")[0]
     if not is_name(base):
         raise PEToolBenchError(f"--base {base!r} names no model of the Hub; write ORG/NAME")
     return base
@@ -189,13 +190,13 @@ def _write_adapter(run: TrainingRun, base: str, out: Path) -> None:
     """Write adapter and tokenizer; the adapter names its base as the Hub does."""
     told = {**run.adapter, "base_model_name_or_path": base}
     (out / ADAPTER_CONFIG).write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    for path in (run.folder / ADAPTER_WEIGHTS, *run.tokenizer):
+    for path in (run.weights, *run.tokenizer):
         shutil.copyfile(path, out / path.name)
 
 
 def _write_merged(run: TrainingRun, out: Path) -> None:
     """Write the base's weights with the adapter merged into them, and the tokenizer, as one model."""
-    loaded = load(run.base, str(run.folder), "auto", "cpu")
+    loaded = load(run.base, str(run.folder / ADAPTER), "auto", "cpu")
     loaded.model.save_pretrained(out)
     loaded.tokenizer.save_pretrained(out)
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from petoolbench.errors import InputError, MissingExtraError
-from petoolbench.files import read_bytes, read_json
+from petoolbench.files import file_hash, read_json
 
 REPORT: Final = "training_report.json"
-CONFIG: Final = "config.yaml"
+ADAPTER: Final = "adapter"
 ADAPTER_CONFIG: Final = "adapter_config.json"
 ADAPTER_WEIGHTS: Final = "adapter_model.safetensors"
 TEMPLATE: Final = "chat_template.jinja"
@@ -45,24 +44,44 @@ class Trained(_Told):
     fingerprint: str = Field(min_length=1)
 
 
-class TrainedExamples(_Told):
-    """How many instances there were, how many were trained on, held out, and left out as too long."""
+class DataReport(_Told):
+    """What became of the data's instances on their way to examples; whatever else is counted is kept."""
+
+    model_config = ConfigDict(extra="allow")
 
     source: Trained
-    instances: int = Field(ge=0)
-    examples: int = Field(ge=1)
-    held_out: int = Field(ge=0)
-    too_long: int = Field(ge=0)
+    instances: int = Field(ge=1)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Every count by its name in the report, ``instances`` first."""
+        more = (self.model_extra or {}).items()
+        known = {name: value for name, value in more if isinstance(value, int) and not isinstance(value, bool)}
+        return {"instances": self.instances, **known}
+
+
+class Base(_Told):
+    """The model that was trained: its name, hashes of its local files or its revision on the Hub, and its size."""
+
+    name: str = Field(min_length=1)
+    weights: dict[str, str]
+    revision: str | None
+    parameters: int = Field(ge=1)
+    trained_parameters: int = Field(ge=1)
 
 
 class TrainingReport(_Told):
-    """What ``training_report.json`` says that a card shows."""
+    """What ``training_report.json`` says that a card shows; ``adapter`` holds the hash of each file of weights."""
 
     method: str
-    data: TrainedExamples
+    config: dict[str, Any]
+    config_hash: str
+    data: DataReport
+    model: Base
+    adapter: dict[str, str]
     steps: int = Field(ge=1)
-    seconds: float = Field(ge=0)
-    tokens: int = Field(ge=0)
+    epochs: float = Field(ge=0)
+    tokens: int = Field(ge=1)
     versions: dict[str, str]
     hardware: dict[str, str]
 
@@ -72,35 +91,43 @@ class TrainingRun:
     """A folder of a training run that holds all that is published."""
 
     folder: Path
-    config: Mapping[str, Any]
     report: TrainingReport
     adapter: Mapping[str, Any]
 
     @property
     def base(self) -> str:
-        """The base model as the configuration names it: a Hub id, a folder or a file."""
-        return str(self.config["model"])
+        """The base model as the run named it: a Hub id, a folder or a file."""
+        return self.report.model.name
+
+    @property
+    def weights(self) -> Path:
+        """The adapter's file of weights."""
+        return self.folder / ADAPTER / ADAPTER_WEIGHTS
 
     @property
     def tokenizer(self) -> list[Path]:
         """The tokenizer's files, the chat template among them."""
-        return [self.folder / name for name in TOKENIZER if (self.folder / name).is_file()]
+        return [path for name in TOKENIZER if (path := self.folder / ADAPTER / name).is_file()]
 
 
 def read_training_run(folder: Path) -> TrainingRun:
     """Read a run folder and check that nothing of what is published is missing or damaged.
 
     Raises:
-        InputError: It is no run folder of training, or has no adapter, tokenizer or chat template.
+        InputError: It is no run folder of training, or has no adapter, tokenizer or chat template, or another adapter
+            than its report tells.
         MissingExtraError: safetensors is not installed.
     """
     if not folder.is_dir():
         raise InputError("no such run folder", file=folder)
-    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG, REPORT):
+    for name in (f"{ADAPTER}/{ADAPTER_CONFIG}", f"{ADAPTER}/{ADAPTER_WEIGHTS}", REPORT):
         if not (folder / name).is_file():
             raise InputError(f"holds no {name}; give the output folder of a finished training run", file=folder)
-    _check_weights(folder / ADAPTER_WEIGHTS)
-    run = TrainingRun(folder, _read_config(folder), _read_report(folder), _mapping(folder / ADAPTER_CONFIG))
+    report = _read_report(folder / REPORT)
+    run = TrainingRun(folder, report, _mapping(folder / ADAPTER / ADAPTER_CONFIG))
+    _check_weights(run.weights)
+    if report.adapter.get(ADAPTER_WEIGHTS) != file_hash(run.weights):
+        raise InputError(f"is not the adapter that {REPORT} tells of; train anew", file=run.weights)
     _check_tokenizer(run)
     return run
 
@@ -126,30 +153,17 @@ def _check_tokenizer(run: TrainingRun) -> None:
         raise InputError(
             "holds no tokenizer; an adapter is published with the one it was trained with", file=run.folder
         )
-    if TEMPLATE not in names and not _mapping(run.folder / "tokenizer_config.json").get("chat_template"):
+    if TEMPLATE not in names and not _mapping(run.folder / ADAPTER / "tokenizer_config.json").get("chat_template"):
         raise InputError(f"its tokenizer has no chat template ({TEMPLATE})", file=run.folder)
 
 
-def _read_config(folder: Path) -> Mapping[str, Any]:
-    path = folder / CONFIG
-    try:
-        config = yaml.safe_load(read_bytes(path))
-    except yaml.YAMLError as error:
-        raise InputError(f"is not valid YAML: {error}", file=path) from None
-    if not isinstance(config, dict) or not isinstance(config.get("model"), str):
-        raise InputError("names no base model", file=path, field="model")
-    return config
-
-
-def _read_report(folder: Path) -> TrainingReport:
-    path = folder / REPORT
+def _read_report(path: Path) -> TrainingReport:
     try:
         return TrainingReport.model_validate(read_json(path))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or None
-        problem = f"{str(first['msg']).lower()}; a card needs it"
-        raise InputError(problem, file=path, field=field) from None
+        raise InputError(f"{str(first['msg']).lower()}; a card needs it", file=path, field=field) from None
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:

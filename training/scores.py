@@ -151,7 +151,7 @@ def own_tests(
 
     Args:
         reports: The runs of each report.
-        folder: The model's own folder; a run of its adapter, or of weights in it, is its own.
+        folder: The adapter's own folder; a run of it is the model's, one of a checkpoint beside it is not.
         repository: Its name on the Hub; a run of it is its own too.
         named: Names of runs that are its own though their weights lay elsewhere then.
         sources: The data sets that tests may be of.
@@ -177,7 +177,7 @@ def _is_of(run: CardRun, folder: Path, repository: str) -> bool:
     if not run.weights:
         return False
     place = Path(run.weights).expanduser().resolve()
-    return run.weights == repository or place.is_relative_to(folder.resolve())
+    return run.weights == repository or place == folder.resolve()
 
 
 def _data_of(run: CardRun, sources: Iterable[Source]) -> str:
