@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from huggingface_hub import metadata_load
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # not in its __all__
 
 from petoolbench.console import Console
 from petoolbench.errors import InputError, PEToolBenchError
