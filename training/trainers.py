@@ -1,0 +1,37 @@
+"""TRL's trainers on tokens that are already there. Loads torch and TRL: import it at the point of use.
+
+TRL makes tokens of texts with the tokenizer's own special tokens before them, which chat templates have written
+already: a prompt would begin twice, and not as at evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+
+class PairTrainer(DPOTrainer):
+    """DPO on the columns ``prompt_ids``, ``chosen_ids`` and ``rejected_ids``."""
+
+    def _prepare_dataset(self, dataset: Any, *settings: Any) -> Any:
+        return dataset
+
+
+class QuestionTrainer(GRPOTrainer):
+    """GRPO on prompts that a chat template wrote as text.
+
+    Its evaluations leave measuring to callbacks, which ask as the benchmark does; it draws no further answers for them.
+    """
+
+    def _tokenize_prompts(self, prompts: Sequence[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        tokenizer: Any = self.processing_class
+        ids: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False, verbose=False)["input_ids"]
+        return ids, None, {}
+
+    def evaluate(self, *settings: Any, **named: Any) -> dict[str, float]:
+        """Tell callbacks that it is time to measure."""
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, {})
+        return {}
