@@ -165,12 +165,22 @@ class SamplingSettings(Record):
 class DPOSettings(RunConfig):
     """Direct preference optimisation (paper, section 4).
 
-    ``other_share`` is the share of rejected calls that may be wrong in another way than taste.
+    ``chosen`` is the reference's call (``gold``), or a sampled one where a sample is right (``sampled``). ``other_share``
+    is the share of rejected calls that may be wrong in another way than taste.
     """
 
     beta: float = Field(default=0.1, gt=0)
     sampling: SamplingSettings = SamplingSettings()
+    chosen: Literal["gold", "sampled"] = "sampled"
     other_share: float = Field(default=0.0, ge=0, le=1)
+
+
+class RewardWeights(Record):
+    """What a call that can be read, the right tool and right arguments are worth."""
+
+    call: float = Field(default=0.2, ge=0)
+    tool: float = Field(default=1.0, ge=0)
+    arguments: float = Field(default=0.5, ge=0)
 
 
 class GRPOSettings(RunConfig):
@@ -180,6 +190,17 @@ class GRPOSettings(RunConfig):
     num_generations: int = Field(default=8, ge=2)
     temperature: float = Field(default=1.0, gt=0)
     max_completion_length: int = Field(default=Generation.max_new_tokens, ge=1)
+    rewards: RewardWeights = RewardWeights()
+
+    @model_validator(mode="after")
+    def _groups_are_whole(self) -> Self:
+        together = self.trainer.per_device_train_batch_size * self.trainer.gradient_accumulation_steps
+        if together % self.num_generations:
+            raise ValueError(
+                f"a step takes {together} answers (trainer.per_device_train_batch_size times "
+                f"gradient_accumulation_steps), no multiple of num_generations {self.num_generations}"
+            )
+        return self
 
 
 Settings = TypeVar("Settings", bound=RunConfig)
