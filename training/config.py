@@ -252,20 +252,20 @@ def write_config(config: RunConfig, folder: Path) -> None:
     write_text(folder / CONFIG, text)
 
 
-def open_output(config: RunConfig, *, resume: bool) -> None:
-    """Make a run's output folder with a copy of its configuration, or check that it holds a run of the same one.
+def check_output(config: RunConfig, *, resume: bool) -> None:
+    """Refuse an output folder that holds something else than what the run is to go on with.
 
     Raises:
-        OutputError: It is filled and ``resume`` is not set, or holds a run of another configuration.
+        OutputError: It is filled and ``resume`` is not set, or holds no run, or one of another configuration.
     """
     folder, copy = config.folder, config.folder / CONFIG
     if not resume:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise OutputError(f"{folder}: is not empty; choose another output, or pass --resume to go on with it")
-        return write_config(config, folder)
+        return
     if not copy.is_file():
         raise OutputError(f"{folder}: holds no run to go on with; leave out --resume")
     there, here = read_config(copy, type(config)).model_dump(), config.model_dump()
-    differing = [key for key in here if there.get(key) != here[key]]
+    differing = [key for key in here if there[key] != here[key]]
     if differing:
         raise OutputError(f"{copy}: is of a run with another {differing[0]!r}; choose another output")

@@ -58,8 +58,8 @@ class DataReport:
     instances: int = 0
     held_out: int = 0
     examples: int = 0
-    too_long: int = 0
-    too_long_example: str | None = None
+    left_out: int = 0
+    left_out_example: str | None = None
     interactions: Counter[str] = field(default_factory=Counter)
     descriptions_cut: int = 0
     rewritten: int = 0
@@ -70,8 +70,9 @@ class DataReport:
         """Return the counts as lines for a terminal."""
         past = self.interactions
         told = [
-            f"examples: {self.examples} of {self.instances} instances; {self.held_out} held out, {self.too_long} left "
-            f"out as too long" + (f", such as: {self.too_long_example}" if self.too_long_example else ""),
+            f"examples: {self.examples} of {self.instances} instances; {self.left_out} left out"
+            + (f", such as: {self.left_out_example}" if self.left_out_example else "")
+            + (f"; {self.held_out} more held out" if self.held_out else ""),
             f"past calls: {past['shown']} of {past['all']} shown; {past['limit']} left out by the settings, "
             f"{past['room']} to fit the window",
         ]
@@ -88,8 +89,8 @@ class DataReport:
             "instances": self.instances,
             "held_out": self.held_out,
             "examples": self.examples,
-            "too_long": self.too_long,
-            "too_long_example": self.too_long_example,
+            "left_out": self.left_out,
+            "left_out_example": self.left_out_example,
             "past_calls": {key: self.interactions[key] for key in ("all", "shown", "limit", "room")},
             "descriptions_cut": self.descriptions_cut,
             "rewritten": self.rewritten,
@@ -165,7 +166,7 @@ class Teller:
         """Return an instance as the model is asked it, in training and at evaluation.
 
         Raises:
-            PromptError: It does not fit the window even without history.
+            PromptError: It does not fit the window even without history, or cannot be shortened.
         """
         short = shorten(instance, self.prompts)
         asked = self.chat.ask(short.instance, self._generation)
@@ -208,14 +209,14 @@ def gold_call(instance: Instance) -> ToolCall:
 
 
 def examples(instances: Iterable[Instance], teller: Teller, report: DataReport) -> Iterator[Example]:
-    """Yield an example an instance; those whose prompts do not fit even without history are counted as too long."""
+    """Yield an example an instance; one whose prompt cannot be made to fit the window is counted as left out."""
     for instance in instances:
         report.instances += 1
         try:
             asked = teller.ask(instance, report)
         except PromptError as error:
-            report.too_long += 1
-            report.too_long_example = report.too_long_example or str(error)
+            report.left_out += 1
+            report.left_out_example = report.left_out_example or str(error)
             continue
         gold = teller.complete(asked, gold_call(instance))
         report.completion_tokens.append(len(gold.ids))
@@ -251,9 +252,11 @@ class Pair:
 
 def preference_pairs(pairs: Iterable[Pair], teller: Teller) -> Dataset:
     """Return pairs in TRL's columns ``prompt``, ``chosen`` and ``rejected``, with the tokens of each beside them."""
-    names = ("id", "prompt", "chosen", "rejected", "prompt_ids", "chosen_ids", "rejected_ids")
+    names = ("id", "prompt", "chosen", "rejected", "prompt_ids", "chosen_ids", "rejected_ids", "length")
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for pair in pairs:
+        longest = max(len(pair.chosen.ids), len(pair.rejected.ids))
+        columns["length"].append(len(pair.asked.ids) + longest)
         columns["id"].append(pair.asked.instance.id)
         columns["prompt"].append(teller.chat.render(pair.asked.prompt))
         columns["prompt_ids"].append(np.array(pair.asked.ids, np.int32))

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from petoolbench.files import json_text
+from petoolbench.prompts import PromptError
 from petoolbench.schema import Instance, Interaction, Tool
 
 from .config import PromptSettings
@@ -29,12 +30,16 @@ def shorten(instance: Instance, prompts: PromptSettings) -> Shortened:
 
     ``interactions`` and ``descriptions`` count what was left out or cut; ``rewritten`` says that a published prompt is
     told in our words.
+
+    Raises:
+        PromptError: A published prompt of unknown structure would have to be cut.
     """
     history = instance.history if prompts.history else ()
     if prompts.max_interactions is not None:
         history = history[max(0, len(history) - prompts.max_interactions) :]
     left_out = len(instance.history) - len(history)
     if not prompts.shortens_documentation:
+        _check_cut(instance, left_out, prompts)
         return Shortened(instance.model_copy(update={"history": history}), left_out)
     most = prompts.description_characters
     told = {
@@ -45,6 +50,16 @@ def shorten(instance: Instance, prompts: PromptSettings) -> Shortened:
     texts = [*(tool.description for tool in instance.candidates), *(entry.documentation or "" for entry in history)]
     cut = sum(most is not None and len(text) > most for text in texts)
     return Shortened(instance.model_copy(update=told), left_out, cut, instance.published is not None)
+
+
+def _check_cut(instance: Instance, left_out: int, prompts: PromptSettings) -> None:
+    published = instance.published
+    if prompts.style != "paper" or not left_out or published is None or published.verbatim is None:
+        return
+    if prompts.history or published.without_history is None:
+        raise PromptError(
+            f"instance {instance.id}: its published prompt is of unknown structure, so its history cannot be cut"
+        )
 
 
 def _past(interaction: Interaction, most: int | None) -> Interaction:
