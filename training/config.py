@@ -165,8 +165,8 @@ class SamplingSettings(Record):
 class DPOSettings(RunConfig):
     """Direct preference optimisation (paper, section 4).
 
-    ``chosen`` is the reference's call (``gold``), or a sampled one where a sample is right (``sampled``). ``other_share``
-    is the share of rejected calls that may be wrong in another way than taste.
+    ``chosen`` is the reference's call (``gold``), or a sampled one where a sample is right (``sampled``).
+    ``other_share`` is the share of rejected calls that may be wrong in another way than taste.
     """
 
     beta: float = Field(default=0.1, gt=0)

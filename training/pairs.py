@@ -104,7 +104,7 @@ def make_pairs(
         seed: Decides which siblings calls are made for, and which instances the share falls on.
 
     Raises:
-        PEToolBenchError: ``other_share`` is no share, or there is not a single pair.
+        PEToolBenchError: ``other_share`` is no share.
         MissingExtraError: jsonschema is not installed.
     """
     if not 0 <= other_share <= 1:
@@ -123,9 +123,6 @@ def make_pairs(
             dropped[option.instance] = option.reason if option.other is None else "others_beyond_share"
         else:
             pairs.append(_pair(option, worse))
-    if not pairs:
-        counts = ", ".join(f"{reason} {count}" for reason, count in _sorted(Counter(dropped.values())).items())
-        raise PEToolBenchError(f"no preference pair can be made of {len(options)} instances ({counts or 'no data'})")
     return Preferences(tuple(pairs), dropped, dict(outcomes))
 
 

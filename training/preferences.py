@@ -1,10 +1,10 @@
-"""Training instances → preference pairs in a run's folder: sampled, judged, paired, counted."""
+"""Instances → preference pairs in a run's folder; ``python -m training.preferences CONFIG.yaml`` does this alone."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -19,11 +19,13 @@ from petoolbench.prompts import render_prompt
 from petoolbench.runs import RunSpec
 from petoolbench.schema import Instance, Prediction
 
-from .config import DPOSettings
+from .config import DPOSettings, read_config
 from .loading import Blueprint
 from .pairs import Pair, Preferences, make_pairs, report
+from .running import command_line, is_main_process, write_json
 from .sampling import LazyModel, sample
 from .shortening import shorten
+from .stages import Looked, begin
 
 SAMPLES: Final = "samples"
 PAIRS: Final = "pairs.jsonl"
@@ -33,55 +35,66 @@ _ADAPTER_WEIGHTS: Final = "adapter_model.safetensors"
 _HASHED_PROMPTS: Final = 4
 
 
-def collect_pairs(
-    config: DPOSettings, blueprint: Blueprint, data: DatasetFolder, instances: Sequence[Instance], console: Console
-) -> Preferences:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line: sample and make pairs, and leave training to ``training.dpo CONFIG.yaml --resume``."""
+
+    def run(path: Path, console: Console, resume: bool) -> None:
+        config = read_config(path, DPOSettings)
+        looked = begin(config, console, rows_at_once(config), resume=resume)
+        if looked is not None:
+            collect_pairs(config, looked, console)
+
+    return command_line("training.preferences", "Calls sampled, and preference pairs of them.", run, arguments)
+
+
+def rows_at_once(config: DPOSettings) -> int:
+    """Return how many rows one process reads at once: a pair is two."""
+    return 2 * config.trainer.per_device_train_batch_size
+
+
+def collect_pairs(config: DPOSettings, looked: Looked, console: Console) -> Preferences:
     """Sample what is not sampled yet, make pairs, and write ``pairs.jsonl`` and ``dpo_report.json``.
 
     Instances that bring calls of their own to reject (published preference data) are not sampled.
-
-    Args:
-        config: The run.
-        blueprint: Its model.
-        data: The data set of the instances.
-        instances: As the data holds them.
-        console: Shows progress and counts.
 
     Raises:
         OutputError: The folder holds samples of another model, of other data or prompts.
         PEToolBenchError: The model cannot be loaded or does not fit, or no pair can be made.
     """
-    samples = _samples(config, blueprint, data, [entry for entry in instances if not entry.rejected], console)
     preferences = make_pairs(
-        instances,
-        samples,
+        looked.instances,
+        _samples(config, looked, console),
         other_share=config.other_share,
         sampled_chosen=config.chosen == "sampled",
         seed=config.seed,
     )
     counts = report(preferences)
-    lines = [json_text(pair.model_dump(mode="json")) for pair in preferences.pairs]
-    write_text(config.folder / PAIRS, "\n".join(lines) + "\n")
-    write_text(config.folder / REPORT, json.dumps(counts, indent=2) + "\n")
     for name in ("samples", "chosen", "rejected", "faults", "dropped"):
         console.note(f"{name}: {_told(counts[name])}")
+    if not preferences.pairs:
+        raise PEToolBenchError(
+            f"{config.data.source}: no preference pair can be made of {counts['instances']} instances (dropped: "
+            f"{_told(counts['dropped'])}); raise other_share, or take data that tells which tools are interchangeable"
+        )
+    if is_main_process():
+        lines = [json_text(pair.model_dump(mode="json")) for pair in preferences.pairs]
+        write_text(config.folder / PAIRS, "\n".join(lines) + "\n")
+        write_json(config.folder / REPORT, counts)
     return preferences
 
 
-def held_out_pairs(config: DPOSettings, instances: Iterable[Instance]) -> tuple[Pair, ...]:
+def held_out_pairs(config: DPOSettings, looked: Looked) -> tuple[Pair, ...]:
     """Return pairs of gold calls and made calls to siblings, for the loss on held-out users; nothing is sampled."""
-    return make_pairs(instances, {}, seed=config.seed).pairs
+    return make_pairs(looked.held_out, {}, seed=config.seed).pairs
 
 
-def _samples(
-    config: DPOSettings, blueprint: Blueprint, data: DatasetFolder, instances: Sequence[Instance], console: Console
-) -> dict[str, tuple[Prediction, ...]]:
-    if not instances:
+def _samples(config: DPOSettings, looked: Looked, console: Console) -> dict[str, tuple[Prediction, ...]]:
+    shown = [shorten(entry, config.prompts).instance for entry in looked.instances if not entry.rejected]
+    if not shown:
         return {}
-    shown = [shorten(entry, config.prompts).instance for entry in instances]
-    settings = _settings(config, blueprint)
-    spec = _spec(config, settings, data, shown)
-    model = LazyModel(spec.agent, lambda: _load(config, settings, blueprint.device))
+    settings = _settings(config, looked.blueprint)
+    spec = _spec(config, settings, looked.data, shown)
+    model = LazyModel(spec.agent, lambda: _load(config, settings, looked.blueprint.device))
     return sample(
         shown,
         spec,
@@ -149,3 +162,7 @@ def _load(config: DPOSettings, settings: ModelSettings, device: str) -> LocalMod
 
 def _told(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

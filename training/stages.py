@@ -1,7 +1,8 @@
-"""What DPO and GRPO runs share: data and model looked at before any weights, the trainer run to its end, the results."""
+"""What DPO and GRPO runs share: data and model looked at before any weights, the trainer run to its end, results."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,11 @@ from petoolbench.schema import Instance
 
 from .config import RunConfig, check_output, write_config
 from .curves import ACCURACIES, Panels, write_curves
-from .data import DataReport, Example, Teller, examples, open_data, source_of, split_off
+from .data import DataReport, Teller, examples, open_data, source_of, split_off
 from .loading import Blueprint, read_blueprint
 from .memory import check_memory
 from .running import (
+    ADAPTER,
     DATA_REPORT,
     REPORT,
     is_main_process,
@@ -26,9 +28,10 @@ from .running import (
     training_report,
     write_json,
 )
+from .shortening import shorten
 
-REFERENCE: Final = "ref"
-"""The adapter in which TRL keeps the model as it was before training."""
+_REFERENCE: Final = "ref"
+"""The adapter in which TRL keeps the model as it was before training, and which peft saves inside the trained one."""
 
 
 @dataclass(frozen=True)
@@ -94,26 +97,20 @@ def _look(config: RunConfig, console: Console, rows: int) -> Looked:
 def finish(
     config: RunConfig,
     looked: Looked,
-    method: str,
     trainer: Any,
     console: Console,
     *,
     checkpoint: Path | None,
-    panels: Panels,
-    parts: Mapping[str, Any],
     callbacks: Sequence[Any] = (),
-) -> None:
-    """Train from a checkpoint or from the start, and write adapter, curves and report.
+) -> dict[str, Any]:
+    """Train from a checkpoint or from the start, write the adapter, and tell what this session did.
 
     Args:
         config: The run.
         looked: What it is made of.
-        method: ``dpo`` or ``grpo``.
         trainer: The trainer, with nothing trained yet.
         console: Where notes and progress go.
         checkpoint: Where to go on from.
-        panels: What curves show besides accuracies.
-        parts: What the method adds to the report.
         callbacks: More callbacks of transformers.
     """
     from transformers import PrinterCallback
@@ -126,41 +123,53 @@ def finish(
     for callback in (bar, *callbacks):
         trainer.add_callback(callback)
     if looked.held_out:
-        shown = [looked.teller.ask(entry).instance for entry in looked.held_out]
+        shown = [shorten(entry, config.prompts).instance for entry in looked.held_out]
         trainer.add_callback(AccuracyCallback(config, looked.blueprint.tokenizer, shown, trainer.log))
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        if looked.held_out and _evaluated_at(trainer) < trainer.state.global_step:
+        if looked.held_out and _last_measured(trainer) < trainer.state.global_step:
             trainer.evaluate()
     finally:
         bar.close()
     save_adapter(trainer, config.folder)
     if trainer.is_world_process_zero():
-        shown_panels = {**panels, **ACCURACIES}
-        write_curves(trainer.state.log_history, config.folder, shown_panels)
-        names = [name for members in shown_panels.values() for name in members]
-        told = {
-            "memory": looked.memory,
-            "data": looked.report.summary(),
-            "evaluated_on": len(looked.held_out),
-            "curves": {name: found for name in names if (found := series(trainer.state.log_history, name))},
-            "session": {
-                "steps": bar.steps,
-                "seconds": round(bar.seconds, 2),
-                "tokens": bar.tokens,
-                "tokens_per_second": round(bar.speed, 2),
-            },
-            **parts,
-        }
-        write_json(config.folder / REPORT, training_report(config, looked.blueprint, method, trainer, told))
+        shutil.rmtree(config.folder / ADAPTER / _REFERENCE, ignore_errors=True)
         console.note(f"{config.folder}: {bar.steps} steps in {bar.seconds:.0f} s, {bar.speed:.0f} tokens/s")
+    return {
+        "steps": bar.steps,
+        "seconds": round(bar.seconds, 2),
+        "tokens": bar.tokens,
+        "tokens_per_second": round(bar.speed, 2),
+    }
 
 
-def _evaluated_at(trainer: Any) -> int:
-    found: int = series(trainer.state.log_history, "eval_tool_accuracy").get("last_step", -1)
-    return found
+def _last_measured(trainer: Any) -> int:
+    step: int = series(trainer.state.log_history, "eval_tool_accuracy").get("last_step", -1)
+    return step
 
 
-def fitting(members: Sequence[Instance], teller: Teller) -> Sequence[Example]:
-    """Return examples of instances that are known to fit."""
-    return list(examples(members, teller, DataReport({})))
+def write_results(
+    config: RunConfig, looked: Looked, method: str, trainer: Any, panels: Panels, parts: Mapping[str, Any]
+) -> None:
+    """Write curves and report.
+
+    Args:
+        config: The run.
+        looked: What it was made of.
+        method: ``dpo`` or ``grpo``.
+        trainer: After training.
+        panels: What the curves show besides accuracies.
+        parts: What the method adds to the report.
+    """
+    history = trainer.state.log_history
+    shown = {**panels, **ACCURACIES}
+    write_curves(history, config.folder, shown)
+    names = [name for members in shown.values() for name in members]
+    told = {
+        "memory": looked.memory,
+        "data": looked.report.summary(),
+        "evaluated_on": len(looked.held_out),
+        "curves": {name: found for name in names if (found := series(history, name))},
+        **parts,
+    }
+    write_json(config.folder / REPORT, training_report(config, looked.blueprint, method, trainer, told))

@@ -12,12 +12,22 @@ from typing import Any
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.grpo_trainer import GRPOTrainer
 
+from .batching import SeededSampling
 
-class PairTrainer(DPOTrainer):
+
+class PairTrainer(SeededSampling, DPOTrainer):
     """DPO on the columns ``prompt_ids``, ``chosen_ids`` and ``rejected_ids``."""
 
     def _prepare_dataset(self, dataset: Any, *settings: Any) -> Any:
         return dataset
+
+    def evaluate(self, *settings: Any, **named: Any) -> dict[str, float]:
+        """Measure the loss where there are pairs for it, and let callbacks measure too."""
+        rows: Any = self.eval_dataset
+        if len(rows):
+            found: dict[str, float] = super().evaluate(*settings, **named)
+            return found
+        return _tell_callbacks(self)
 
 
 class QuestionTrainer(GRPOTrainer):
@@ -32,6 +42,10 @@ class QuestionTrainer(GRPOTrainer):
         return ids, None, {}
 
     def evaluate(self, *settings: Any, **named: Any) -> dict[str, float]:
-        """Tell callbacks that it is time to measure."""
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, {})
-        return {}
+        """Let callbacks measure."""
+        return _tell_callbacks(self)
+
+
+def _tell_callbacks(trainer: Any) -> dict[str, float]:
+    trainer.control = trainer.callback_handler.on_evaluate(trainer.args, trainer.state, trainer.control, {})
+    return {}

@@ -237,9 +237,6 @@ def test_the_report_counts_every_pair_and_every_sample(small_instances):
     assert {"sampled_sibling", "made_sibling", "sampled_other"} == set(told["rejected"])
 
 
-def test_what_makes_no_pairs_is_refused_in_one_line(small_instances):
-    unknown = with_reference(small_instances[0], group=())
-    with pytest.raises(PEToolBenchError, match=r"no preference pair can be made of 1 instances \(group_unknown 1\)$"):
-        make_pairs([unknown], {})
+def test_what_is_no_share_is_refused_in_one_line(small_instances):
     with pytest.raises(PEToolBenchError, match="from 0 to 1"):
         make_pairs(small_instances, {}, other_share=1.5)
