@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -206,12 +207,13 @@ class GRPOSettings(RunConfig):
 Settings = TypeVar("Settings", bound=RunConfig)
 
 
-def read_config(path: Path, kind: type[Settings]) -> Settings:
+def read_config(path: Path, kind: type[Settings], instead: Mapping[str, str] | None = None) -> Settings:
     """Read a run's configuration.
 
     Args:
         path: The YAML file.
         kind: Of which method.
+        instead: Values that take the place of the file's.
 
     Raises:
         InputError: The file is missing, no YAML, or a key is unknown, missing or of the wrong kind.
@@ -223,7 +225,7 @@ def read_config(path: Path, kind: type[Settings]) -> Settings:
     if not isinstance(content, dict):
         raise InputError("holds no keys; a configuration is a YAML mapping", file=path)
     try:
-        return kind.model_validate(content)
+        return kind.model_validate({**content, **(instead or {})})
     except ValidationError as error:
         raise InputError(_fault(error, kind), file=path, field=_field(error)) from None
 

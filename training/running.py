@@ -16,7 +16,7 @@ from petoolbench.files import content_hash, file_hash, read_json, write_text
 from petoolbench.models.hardware import git_commit, hardware, package_versions
 from petoolbench.version import VERSION
 
-from .config import RunConfig
+from .config import RunConfig, Settings, read_config
 from .loading import Blueprint
 
 ADAPTER: Final = "adapter"
@@ -145,28 +145,35 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-Run = Callable[[Path, Console, bool], Any]
-
-
-def command_line(name: str, description: str, run: Run, arguments: Sequence[str] | None = None) -> int:
-    """Read ``CONFIG [--resume] [--quiet]`` and run a method; 0 when all went well, 2 on anything the user can mend.
+def command_line(
+    name: str,
+    description: str,
+    kind: type[Settings],
+    run: Callable[[Settings, Console, bool], None],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Read ``CONFIG`` and its options and run a method; 0 when all went well, 2 on anything the user can mend.
 
     Args:
         name: The module, such as ``training.sft``.
         description: One line.
-        run: Takes the path of the configuration, the terminal, and whether to resume.
+        kind: Of the configuration.
+        run: Takes the configuration, the terminal, and whether to resume.
         arguments: Those of the process by default.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {name}", description=description)
-    parser.add_argument(
-        "config", type=Path, metavar="CONFIG", help="the run's YAML file, such as training/configs/*.yaml"
-    )
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="a YAML file, such as those in training/configs")
+    parser.add_argument("--model", help="weights in place of the configuration's")
+    parser.add_argument("--adapter", help="an adapter to go on from in place of the configuration's")
+    parser.add_argument("--output", help="an output folder in place of the configuration's")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output folder")
     parser.add_argument("--quiet", action="store_true", help="no notes, no progress")
     options = parser.parse_args(arguments)
     console = Console(quiet=options.quiet)
+    given = {key: getattr(options, key) for key in ("model", "adapter", "output")}
     try:
-        run(options.config, console, options.resume)
+        config = read_config(options.config, kind, {key: value for key, value in given.items() if value is not None})
+        run(config, console, options.resume)
     except PEToolBenchError as error:
         console.error(str(error))
         return 2

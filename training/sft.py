@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petoolbench.console import Console
 from petoolbench.errors import PEToolBenchError
 from petoolbench.schema import Instance
 
-from .config import Batching, SFTSettings, check_output, read_config, write_config
+from .config import Batching, SFTSettings, check_output, write_config
 from .curves import write_curves
 from .data import IGNORED, DataReport, Teller, examples, open_data, prompt_completion, source_of, split_off
 from .loading import Blueprint, load_model, lora_config, read_blueprint
@@ -54,10 +53,10 @@ class Prepared:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
 
-    def run(path: Path, console: Console, resume: bool) -> None:
-        train(read_config(path, SFTSettings), console, resume=resume)
+    def run(config: SFTSettings, console: Console, resume: bool) -> None:
+        train(config, console, resume=resume)
 
-    return command_line("training.sft", "LoRA fine-tuning on gold calls.", run, arguments)
+    return command_line("training.sft", "LoRA fine-tuning on gold calls.", SFTSettings, run, arguments)
 
 
 def train(config: SFTSettings, console: Console, *, resume: bool = False, callbacks: Sequence[Any] = ()) -> None:
