@@ -250,7 +250,8 @@ def write_config(config: RunConfig, folder: Path) -> None:
     Raises:
         OutputError: The folder cannot be written.
     """
-    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    unread = {"lora"} if config.adapter is not None else set()
+    text = yaml.safe_dump(config.model_dump(mode="json", exclude=unread), sort_keys=False, allow_unicode=True)
     write_text(folder / CONFIG, text)
 
 

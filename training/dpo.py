@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from petoolbench.console import Console
@@ -16,7 +15,7 @@ from petoolbench.files import read_json
 from petoolbench.schema import Instance
 
 from . import data
-from .config import DPOSettings, read_config
+from .config import DPOSettings
 from .data import Teller, preference_pairs
 from .loading import load_model, lora_config
 from .pairs import Pair
@@ -36,10 +35,10 @@ _PANELS: Final = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
 
-    def run(path: Path, console: Console, resume: bool) -> None:
-        train(read_config(path, DPOSettings), console, resume=resume)
+    def run(config: DPOSettings, console: Console, resume: bool) -> None:
+        train(config, console, resume=resume)
 
-    return command_line("training.dpo", "LoRA preference optimisation on sampled calls.", run, arguments)
+    return command_line("training.dpo", "LoRA preference optimisation on sampled calls.", DPOSettings, run, arguments)
 
 
 def train(config: DPOSettings, console: Console, *, resume: bool = False, callbacks: Sequence[Any] = ()) -> None:

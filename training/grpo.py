@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from petoolbench.console import Console
 from petoolbench.schema import Instance
 
-from .config import GRPOSettings, read_config
+from .config import GRPOSettings
 from .data import Teller
 from .loading import load_model, lora_config
 from .rewards import REWARDS, question
@@ -32,10 +31,11 @@ _PANELS: Final = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
 
-    def run(path: Path, console: Console, resume: bool) -> None:
-        train(read_config(path, GRPOSettings), console, resume=resume)
+    def run(config: GRPOSettings, console: Console, resume: bool) -> None:
+        train(config, console, resume=resume)
 
-    return command_line("training.grpo", "Reinforcement learning with the scorer as reward.", run, arguments)
+    about = "Reinforcement learning with the scorer as reward."
+    return command_line("training.grpo", about, GRPOSettings, run, arguments)
 
 
 def train(config: GRPOSettings, console: Console, *, resume: bool = False, callbacks: Sequence[Any] = ()) -> None:

@@ -19,7 +19,7 @@ from petoolbench.prompts import render_prompt
 from petoolbench.runs import RunSpec
 from petoolbench.schema import Instance, Prediction
 
-from .config import DPOSettings, read_config
+from .config import DPOSettings
 from .loading import Blueprint
 from .pairs import Pair, Preferences, make_pairs, report
 from .running import command_line, is_main_process, write_json
@@ -38,13 +38,13 @@ _HASHED_PROMPTS: Final = 4
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line: sample and make pairs, and leave training to ``training.dpo CONFIG.yaml --resume``."""
 
-    def run(path: Path, console: Console, resume: bool) -> None:
-        config = read_config(path, DPOSettings)
+    def run(config: DPOSettings, console: Console, resume: bool) -> None:
         looked = begin(config, console, rows_at_once(config), resume=resume)
         if looked is not None:
             collect_pairs(config, looked, console)
 
-    return command_line("training.preferences", "Calls sampled, and preference pairs of them.", run, arguments)
+    about = "Calls sampled, and preference pairs of them."
+    return command_line("training.preferences", about, DPOSettings, run, arguments)
 
 
 def rows_at_once(config: DPOSettings) -> int:

@@ -21,6 +21,12 @@ class PairTrainer(SeededSampling, DPOTrainer):
     def _prepare_dataset(self, dataset: Any, *settings: Any) -> Any:
         return dataset
 
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        if self.args.length_column_name not in self._signature_columns:
+            # Evaluation groups rows by it, after what no one needs was taken out of them.
+            self._signature_columns.append(self.args.length_column_name)
+
     def evaluate(self, *settings: Any, **named: Any) -> dict[str, float]:
         """Measure the loss where there are pairs for it, and let callbacks measure too."""
         rows: Any = self.eval_dataset

@@ -38,7 +38,7 @@ def settings(model: Path, data: Path, output: Path) -> dict[str, Any]:
         "seed": 3,
         "device": "cpu",
         "data": {"source": str(data), "config": CONFIG},
-        "prompts": {"max_tokens": 4_000, "max_interactions": 1, "description_characters": 20, "parameters": "typed"},
+        "prompts": {"max_tokens": 4_000, "history": False, "description_characters": 5, "parameters": "typed"},
         "trainer": {
             "learning_rate": 1e-3,
             "max_steps": 2,

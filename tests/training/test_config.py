@@ -9,7 +9,7 @@ from petoolbench.errors import InputError, OutputError
 from training.config import DPOSettings, GRPOSettings, SFTSettings, check_output, read_config, write_config
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
-KINDS = {"sft": SFTSettings, "dpo": DPOSettings, "grpo": GRPOSettings}
+KINDS = {"dpo": DPOSettings, "grpo": GRPOSettings, "sft": SFTSettings}
 LEAST = {"model": "m", "output": "o", "trainer": {"learning_rate": "1e-4"}}
 
 

@@ -55,7 +55,7 @@ def adapter(folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(small_data, tmp_path_factory):
-    return write_few_tools(small_data, tmp_path_factory.mktemp("data") / "few", 6)
+    return write_few_tools(small_data, tmp_path_factory.mktemp("data") / "few", 4)
 
 
 @pytest.fixture
@@ -127,10 +127,10 @@ def test_the_trainer_reads_every_token_of_every_pair(settings):
     }
 
 
-@pytest.mark.parametrize("fine_tuned", [True, False])
+@pytest.mark.parametrize("fine_tuned", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_reference_is_where_training_starts_and_margins_rise(settings, adapter, fine_tuned):
     changes = {"adapter": str(adapter)} if fine_tuned else {"lora": {"r": 4, "targets": ["q_proj", "v_proj"]}}
-    run = config(settings, **changes, trainer={**settings["trainer"], "max_steps": 6})
+    run = config(settings, **changes, trainer={**settings["trainer"], "max_steps": 5})
     looked, rows = prepared(run)
     trainer = dpo.make_trainer(run, looked, rows, rows.select([]), resume=False)
     trained = [name for name, weight in trainer.model.named_parameters() if weight.requires_grad]
@@ -220,6 +220,7 @@ def test_a_killed_run_goes_on_to_the_same_adapter(settings, adapter, tmp_path, f
         assert file_hash(whole.folder / name) == file_hash(halves.folder / name)
 
 
+@pytest.mark.slow
 def test_pairs_are_made_alone_and_training_goes_on_from_them(settings, tmp_path):
     path = write_yaml(tmp_path / "run.yaml", settings)
     assert preferences.main([path, "--quiet"]) == 0
@@ -277,4 +278,4 @@ def test_data_without_groups_makes_no_pairs_and_says_so(settings, tmp_path, caps
     write_dataset(folder, {small_runs.CONFIG: {"train": members}}, tools.values(), "# None\n", {})
     settings["data"]["source"] = str(folder)
     line = refusal(settings, tmp_path, capsys, "--quiet")
-    assert "no preference pair can be made of 6 instances (dropped: group_unknown 6)" in line
+    assert "no preference pair can be made of 4 instances (dropped: group_unknown 4)" in line

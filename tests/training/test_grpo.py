@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -12,11 +13,20 @@ from petoolbench.parsing import render_call
 from petoolbench.prompts import native_call
 from petoolbench.schema import Prediction, ToolCall
 from petoolbench.scoring import score
-from tests.tiny import PLAIN_TEMPLATE, THINKING_TEMPLATE, TOOL_TEMPLATE, tiny_tokenizer
+from tests.tiny import PLAIN_TEMPLATE, THINKING_TEMPLATE, TOOL_TEMPLATE, tiny_model, tiny_tokenizer
+from tests.training import small_runs
 
-pytest.importorskip("transformers")
+for package in ("torch", "transformers", "trl", "peft", "psutil"):
+    pytest.importorskip(package)
 
-from training.rewards import REWARDS, question
+import transformers  # noqa: E402
+import yaml  # noqa: E402
+
+from petoolbench.console import Console  # noqa: E402
+from training import grpo  # noqa: E402
+from training.config import GRPOSettings  # noqa: E402
+from training.rewards import REWARDS, question  # noqa: E402
+from training.stages import begin  # noqa: E402
 
 
 def rewards(completions, questions):
@@ -71,3 +81,50 @@ def test_thoughts_that_the_template_began_are_no_call(small_instances):
     call = render_call(ToolCall(name=instance.reference.name, arguments=instance.reference.arguments))
     completions = [f"so it is {call}", f"well</think>{call}"]
     assert rewards(completions, [question(prompt)] * 2) == [(0, 0, 0), (1, 1, 1)]
+
+
+@pytest.fixture(scope="module")
+def settings(small_data, tmp_path_factory):
+    """What a run's YAML holds; small enough for seconds."""
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    place = tmp_path_factory.mktemp("grpo")
+    data = small_runs.write_few_tools(small_data, place / "data", 3)
+    own = {"num_generations": 2, "max_completion_length": 6, "lora": {"r": 4, "targets": ["q_proj", "v_proj"]}}
+    return {**small_runs.settings(tiny_model(place / "model"), data, place / "run"), **own}
+
+
+def test_prompts_are_those_of_the_benchmark(settings, tmp_path):
+    config = GRPOSettings.model_validate({**settings, "output": str(tmp_path / "run")})
+    looked = begin(config, Console(quiet=True), 2, resume=False)
+    trainer = grpo.make_trainer(config, looked, resume=False)
+    known = {entry.id: entry for entry in looked.instances}
+    assert len(trainer.train_dataset) == len(known)
+    for row in trainer.train_dataset:
+        ids, *_ = trainer._tokenize_prompts([row["prompt"]])
+        assert ids == [looked.teller.ask(known[row["id"]]).ids]
+
+
+def test_answers_are_drawn_and_rewarded(settings, tmp_path):
+    """A run from its YAML: rewards are those of the scorer, weighted, and evaluation asks as the benchmark does."""
+    content = {**settings, "output": str(tmp_path / "run"), "evaluation": {"instances": 1, "max_new_tokens": 2}}
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert grpo.main([str(path), "--quiet"]) == 0
+    told = json.loads((tmp_path / "run" / "training_report.json").read_text(encoding="utf-8"))
+    assert (told["method"], told["steps"]) == ("grpo", 2)
+    curves = told["curves"]
+    assert {"reward", "eval_tool_accuracy", *(f"rewards/{reward.__name__}/mean" for reward in REWARDS)} <= set(curves)
+    weighted = sum(
+        weight * curves[f"rewards/{reward.__name__}/mean"]["last"]
+        for weight, reward in zip((0.2, 1.0, 0.5), REWARDS, strict=True)
+    )
+    assert math.isclose(curves["reward"]["last"], weighted, abs_tol=1e-6)
+    assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_groups_of_answers_are_whole(settings, tmp_path, capsys):
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump({**settings, "num_generations": 3}), encoding="utf-8")
+    assert grpo.main([str(path)]) == 2
+    assert "no multiple of num_generations 3" in capsys.readouterr().err
