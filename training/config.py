@@ -218,14 +218,38 @@ def read_config(path: Path, kind: type[Settings], instead: Mapping[str, str] | N
     Raises:
         InputError: The file is missing, no YAML, or a key is unknown, missing or of the wrong kind.
     """
+    return _checked({**_content(path), **(instead or {})}, kind, path)
+
+
+def read_asking(path: Path, instead: Mapping[str, str]) -> RunConfig:
+    """Read from the configuration of any method what says how a model is asked; how it is trained is left out.
+
+    Args:
+        path: The YAML file.
+        instead: Values that take the place of the file's.
+
+    Raises:
+        InputError: See ``read_config``.
+    """
+    methods: tuple[type[RunConfig], ...] = (SFTSettings, DPOSettings, GRPOSettings)
+    trained = {key for kind in methods for key in kind.model_fields} - set(RunConfig.model_fields) | {"lora"}
+    content = {key: value for key, value in _content(path).items() if key not in trained}
+    return _checked({**content, **instead}, RunConfig, path)
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(read_bytes(path))
     except yaml.YAMLError as error:
         raise InputError(f"is not valid YAML: {error}", file=path) from None
     if not isinstance(content, dict):
         raise InputError("holds no keys; a configuration is a YAML mapping", file=path)
+    return content
+
+
+def _checked(content: Mapping[str, Any], kind: type[Settings], path: Path) -> Settings:
     try:
-        return kind.model_validate({**content, **(instead or {})})
+        return kind.model_validate(content)
     except ValidationError as error:
         raise InputError(_fault(error, kind), file=path, field=_field(error)) from None
 

@@ -75,11 +75,7 @@ def train(config: SFTSettings, console: Console, *, resume: bool = False, callba
         check_output(config, resume=resume)
     if resume and (config.folder / REPORT).is_file():
         return console.note(f"{config.folder}: is complete")
-    prepared = prepare(config, console)
-    if is_main_process():
-        write_config(config, config.folder)
-        write_json(config.folder / DATA_REPORT, prepared.report.summary())
-    run_trainer(config, prepared, console, resume=resume, callbacks=callbacks)
+    run_trainer(config, prepare(config, console), console, resume=resume, callbacks=callbacks)
 
 
 def prepare(config: SFTSettings, console: Console) -> Prepared:
@@ -122,6 +118,9 @@ def run_trainer(
     model = load_model(config, blueprint)
     batching = choose_batching(config.batching, model, blueprint.device)
     console.note(f"batching: {batching}; {'bfloat16' if blueprint.bf16 else 'float32'} on {blueprint.device}")
+    if is_main_process():
+        write_config(config, config.folder)
+        write_json(config.folder / DATA_REPORT, prepared.report.summary())
     trainer = make_trainer(config, prepared, model, batching, resume=resume)
     bar = ProgressBar(console, config.folder.name)
     for callback in (bar, *callbacks):

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from petoolbench.errors import InputError, OutputError
-from training.config import DPOSettings, GRPOSettings, SFTSettings, check_output, read_config, write_config
+from training.config import DPOSettings, GRPOSettings, SFTSettings, check_output, read_asking, read_config, write_config
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 KINDS = {"dpo": DPOSettings, "grpo": GRPOSettings, "sft": SFTSettings}
@@ -88,6 +88,16 @@ def test_what_is_no_configuration(tmp_path, content, told):
 
 def test_an_option_takes_the_place_of_a_value(tmp_path):
     assert read_config(written(tmp_path, LEAST), SFTSettings, {"model": "other"}).model == "other"
+
+
+def test_how_a_model_is_asked_is_read_from_any_method(tmp_path):
+    path = written(
+        tmp_path, {**LEAST, "beta": 0.1, "batching": "padded", "lora": {"r": 4}, "prompts": {"max_tokens": 9}}
+    )
+    config = read_asking(path, {"adapter": "a"})
+    assert (config.adapter, config.prompts.max_tokens) == ("a", 9)
+    with pytest.raises(InputError, match="field 'bta': unknown key"):
+        read_asking(written(tmp_path, {**LEAST, "bta": 0.1}), {})
 
 
 def test_an_output_folder_is_of_one_run(tmp_path):
