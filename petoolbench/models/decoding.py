@@ -84,7 +84,7 @@ class Decoder:
 
     @torch.inference_mode()
     def write(self, answers: Sequence[Answer]) -> None:
-        """Write all answers to their ends.
+        """Write all answers to their ends; several in a row that were asked the same share the reading of its prompt.
 
         Raises:
             torch.OutOfMemoryError: They do not fit the device together.
@@ -96,8 +96,9 @@ class Decoder:
         longest = max(len(answer.asked.ids) for answer in answers)
         rows = _Rows(answers, longest, longest + self._most, self._model.device)
         for index, answer in enumerate(answers):
-            cache = DynamicCache()
-            logits = self._read(answer, cache)
+            if index == 0 or answer.asked is not answers[index - 1].asked:
+                cache = DynamicCache()
+                logits = self._read(answer, cache)
             rows.place(index, cache, logits)
         tokens = self._choose(rows.first_logits(), rows.answers)
         while tokens := rows.take(tokens):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from ..errors import PEToolBenchError
 from ..prompts import PromptError
@@ -23,6 +24,28 @@ AHEAD: Final = 256
 CPU_BATCH_TOKENS: Final = 65_536
 _GPU_SHARE: Final = 0.6
 _PACKAGES: Final = ("torch", "transformers", "tokenizers", "peft", "llguidance", "gguf")
+
+
+class _Sized(Protocol):
+    """Something that has the token ids of a prompt."""
+
+    @property
+    def ids(self) -> Sequence[int]: ...
+
+
+_Entry = TypeVar("_Entry", bound=_Sized)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """A prompt that is to be answered with the draws of a seed."""
+
+    asked: Asked
+    seed: int
+
+    @property
+    def ids(self) -> list[int]:
+        return self.asked.ids
 
 
 def load_local(
@@ -105,27 +128,42 @@ class LocalModel:
         Raises:
             PEToolBenchError: A batch does not fit the memory.
         """
-        waiting = iter(instances)
+        for _, prediction in self.draws((instance, (self._generation.seed,)) for instance in instances):
+            yield prediction
+
+    def draws(self, wanted: Iterable[tuple[Instance, Sequence[int]]]) -> Iterator[tuple[int, Prediction]]:
+        """Yield a seed and a prediction for every instance and each of its seeds, in batches as ``answers`` does.
+
+        A prediction is the one that a model of that seed gives; but a prompt is read once for all its seeds in a batch.
+
+        Raises:
+            PEToolBenchError: A batch does not fit the memory.
+        """
+        waiting = iter(wanted)
         while pool := list(islice(waiting, AHEAD)):
-            asked: list[Asked] = []
-            for instance in pool:
+            draws: list[_Draw] = []
+            for instance, seeds in pool:
                 try:
-                    asked.append(self._chat.ask(instance, self._generation))
+                    asked = self._chat.ask(instance, self._generation)
                 except PromptError as error:
-                    yield Prediction(id=instance.id, error=str(error))
-            for batch in batches(asked, self._batch_tokens, self._generation.max_new_tokens):
+                    yield from ((seed, Prediction(id=instance.id, error=str(error))) for seed in seeds)
+                else:
+                    draws += [_Draw(asked, seed) for seed in seeds]
+            for batch in batches(draws, self._batch_tokens, self._generation.max_new_tokens):
                 yield from self._write(batch)
 
-    def _write(self, batch: Sequence[Asked]) -> Iterator[Prediction]:
+    def _write(self, batch: Sequence[_Draw]) -> Iterator[tuple[int, Prediction]]:
         import torch
 
         started = time.perf_counter()
-        answers = []
-        for asked in batch:
+        seeds, answers = [], []
+        for draw in batch:
             try:
-                answers.append(self._begin(asked))
+                answers.append(self._begin(draw))
+                seeds.append(draw.seed)
             except GrammarError as error:
-                yield Prediction(id=asked.instance.id, error=f"--guided: its tools make no grammar: {error}")
+                problem = f"--guided: its tools make no grammar: {error}"
+                yield draw.seed, Prediction(id=draw.asked.instance.id, error=problem)
         if not answers:
             return
         try:
@@ -136,18 +174,20 @@ class LocalModel:
                 f"{self.name}: {len(answers)} prompts do not fit the GPU's memory together; pass --batch-tokens {less}"
             ) from None
         share = (time.perf_counter() - started) / len(answers)
-        for answer in answers:
-            yield answer.prediction(share)
+        for seed, answer in zip(seeds, answers, strict=True):
+            yield seed, answer.prediction(share)
 
-    def _begin(self, asked: Asked) -> Answer:
+    def _begin(self, draw: _Draw) -> Answer:
+        asked = draw.asked
         guide = self._guidance.guide(asked.instance, asked.prompt) if self._guidance is not None else None
-        return Answer(asked, self._generation, self._loaded.tokenizer, self._ends, guide)
+        generation = replace(self._generation, seed=draw.seed)
+        return Answer(asked, generation, self._loaded.tokenizer, self._ends, guide)
 
 
-def batches(asked: Sequence[Asked], tokens: int, max_new_tokens: int) -> Iterator[list[Asked]]:
+def batches(entries: Sequence[_Entry], tokens: int, max_new_tokens: int) -> Iterator[list[_Entry]]:
     """Yield the prompts in batches whose rows, all as long as the longest, hold at most so many tokens."""
-    batch: list[Asked] = []
-    for entry in sorted(asked, key=lambda entry: len(entry.ids), reverse=True):
+    batch: list[_Entry] = []
+    for entry in sorted(entries, key=lambda entry: len(entry.ids), reverse=True):
         if batch and (len(batch) + 1) * (len(batch[0].ids) + max_new_tokens) > tokens:
             yield batch
             batch = []
