@@ -25,7 +25,8 @@ from petoolbench.models.loading import load
 
 from .cards import Publication, model_card
 from .hub import RepositoryKind, check_name, check_no_secret, check_token, is_name, push
-from .run_folder import ADAPTER, ADAPTER_CONFIG, TrainingRun, read_training_run
+from .run_folder import ADAPTER_CONFIG, TrainingRun, read_training_run
+from .running import ADAPTER
 from .scores import Source, Tested, own_tests, read_reports
 from .spaces import write_dataset_repository, write_metric_space
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from petoolbench.errors import InputError, MissingExtraError
 from petoolbench.files import file_hash, read_json
 
-REPORT: Final = "training_report.json"
-ADAPTER: Final = "adapter"
+from .running import ADAPTER, REPORT
+
 ADAPTER_CONFIG: Final = "adapter_config.json"
 ADAPTER_WEIGHTS: Final = "adapter_model.safetensors"
 TEMPLATE: Final = "chat_template.jinja"
@@ -60,6 +60,14 @@ class DataReport(_Told):
         return {"instances": self.instances, **known}
 
 
+class Pairs(_Told):
+    """What preference pairs were made of: the origins of the better and the worse calls, and why some were not made."""
+
+    chosen: dict[str, int]
+    rejected: dict[str, int]
+    dropped: dict[str, int]
+
+
 class Base(_Told):
     """The model that was trained: its name, hashes of its local files or its revision on the Hub, and its size."""
 
@@ -84,6 +92,7 @@ class TrainingReport(_Told):
     tokens: int = Field(ge=1)
     versions: dict[str, str]
     hardware: dict[str, str]
+    pairs: Pairs | None = None
 
 
 @dataclass(frozen=True)

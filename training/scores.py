@@ -16,8 +16,6 @@ from petoolbench.leaderboard.records import Group, Part, Summary
 from petoolbench.schema import ERROR_TYPES
 from petoolbench.scoring import SCORING_VERSION
 
-from .rendering import public
-
 _KINDS = (*ERROR_TYPES, "correct")
 _ACCURACIES = ("tool_accuracy", "param_accuracy", "joint_accuracy")
 
@@ -49,12 +47,15 @@ class CardRun(Summary):
 
     @property
     def shown_agent(self) -> str:
-        """Who answered, without the folders of a machine."""
-        engine, colon, name = self.agent.partition(":")
-        if not colon:
-            return self.agent
-        adapter = "" if self.weights in (None, name) else f" with {public(self.weights)}"
-        return f"{engine}:{public(name)}{adapter}"
+        """Who answered, as the run calls it, without the folders of a machine."""
+        model = (self.spec.model_extra or {}).get("model")
+        names = [model.get(key) for key in ("adapter", "name")] if isinstance(model, dict) else []
+        text = self.agent
+        for name in filter(None, names):
+            place = str(name).removeprefix("hf:")
+            if Path(place).is_absolute():
+                text = text.replace(place, "/".join(Path(place).parts[-2:]))
+        return text
 
     @property
     def weights(self) -> str | None:

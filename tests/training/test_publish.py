@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import yaml
 
 from petoolbench.folders import open_dataset
 from petoolbench.schema import ERROR_TYPES
@@ -308,3 +309,63 @@ def test_a_token_in_a_file_stops_everything(copied, tmp_path, capsys, monkeypatc
     assert main(model_arguments(copied, tmp_path / "out")) == 2
     assert TOKEN not in one_line(capsys, "README.md", "holds the token")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_preference_run_tells_its_pairs(copied, tmp_path):
+    told = json.loads((copied / TRAINING).read_text())
+    told["method"] = "dpo"
+    told["config"]["adapter"] = "/home/somebody/runs/sft/adapter"
+    told["pairs"] = {"chosen": {"gold": 8_101}, "rejected": {"made_sibling": 8_202}, "dropped": {"no_sibling": 8_303}}
+    (copied / TRAINING).write_text(json.dumps(told))
+    assert main(model_arguments(copied, tmp_path / "out", "--quiet")) == 0
+    text = (tmp_path / "out" / "README.md").read_text()
+    for words in (
+        "direct preference optimisation",
+        "gold 8101",
+        "made sibling 8202",
+        "no sibling 8303",
+        "goes on from",
+    ):
+        assert words in text
+    assert "somebody" not in text
+
+
+@pytest.mark.slow
+def test_a_run_is_trained_tested_and_published(small_data, tmp_path):
+    for package in ("trl", "psutil"):
+        pytest.importorskip(package)
+    from petoolbench.__main__ import main as petoolbench
+    from tests.tiny import tiny_model
+    from tests.training.small_runs import settings
+    from training.evaluate import main as evaluate
+    from training.sft import main as train
+
+    told = settings(tiny_model(tmp_path / "base"), small_data, tmp_path / "sft")
+    told["prompts"]["max_tokens"] = 12_000
+    told["evaluation"]["max_new_tokens"] = 4
+    config, tested = str(tmp_path / "sft.yaml"), str(tmp_path / "tested")
+    (tmp_path / "sft.yaml").write_text(yaml.safe_dump(told))
+    assert train([config, "--quiet"]) == 0
+    asked = ["--adapter", str(tmp_path / "sft" / "adapter"), "--data", str(small_data), "--config", "chronological"]
+    assert evaluate([config, "--out", tested, "--limit", "2", "--quiet", *asked]) == 0
+    assert petoolbench(["report", tested, "--out", str(tmp_path / "report"), "--quiet"]) == 0
+    arguments = [
+        str(tmp_path / "sft"),
+        "--report",
+        str(tmp_path / "report"),
+        "--base",
+        "org/base",
+        "--repo",
+        "me/tuned",
+    ]
+    assert main([*arguments, "--dry-run", str(tmp_path / "out"), "--quiet"]) == 0
+    text = (tmp_path / "out" / "README.md").read_text()
+    for words in (
+        "2 steps",
+        "limit = 2",
+        "descriptions of 5 characters",
+        "history = False",
+        "description_characters: 5",
+    ):
+        assert words in text
+    assert str(tmp_path) not in text
