@@ -111,7 +111,7 @@ def _write_model(options: argparse.Namespace, out: Path) -> list[str]:
     tests = own_tests(reports, run.weights.parent, options.repo, options.run, sources)
     trained_on = _trained_on(run, sources)
     _check_not_trained_on(tests, trained_on, run)
-    hub_data = (trained_on,) if "/" in trained_on else ()
+    hub_data = (trained_on,) if "/" in trained_on and is_name(trained_on) else ()
     publication = Publication(options.repo, base, hub_data, options.license, options.merged)
     (out / CARD).write_text(model_card(run, tests, trained_on, publication), encoding="utf-8")
     _write_adapter(run, base, out)

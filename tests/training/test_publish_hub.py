@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from petoolbench.folders import open_dataset
 from tests.conftest import ROOT
 from tests.hub_server import Hub, Repository, serve_hub
 from training.publish import main
@@ -17,6 +18,7 @@ pytest.importorskip("jinja2")
 from tests.training.trained_run import CARD_FILES, TOKEN, model_arguments, one_line
 
 WEIGHTS = "adapter_model.safetensors"
+METRIC = "me/pt_joint_acc"
 
 
 @pytest.fixture
@@ -46,6 +48,9 @@ def _push(hub, *commands):
     assert not any(TOKEN.encode() in data for data in every)
 
 
+_PUSHED_METRIC = ["--metric", ROOT / "metrics" / "pt_joint_acc", "--repo", METRIC]
+
+
 def _model(trained, *more):
     """Return the arguments that push the run."""
     told = model_arguments(trained, "unused", *more)
@@ -55,45 +60,40 @@ def _model(trained, *more):
 
 LOADING = """
 import json
-import evaluate
 from datasets import load_dataset
 from huggingface_hub import snapshot_download
 
-references = load_dataset("me/small", "chronological", split="test")["reference"]
-answers = [json.dumps({"tool_name": row["name"], "parameters": json.loads(row["arguments"])}) for row in references]
-print(json.dumps({
-    "snapshot": snapshot_download("me/tuned"),
-    "rows": len(load_dataset("me/small", "all", split="test")),
-    "right": evaluate.load("me/pt_joint_acc").compute(predictions=answers, references=references)["pt_joint_acc"],
-}))
+kinds = {"me/tuned": "model", "me/pt_joint_acc": "space"}
+found = {name: snapshot_download(name, repo_type=kind) for name, kind in kinds.items()}
+print(json.dumps({**found, "rows": load_dataset("me/small", "all", split="test")["id"][:]}))
 """
 
 
 def test_pushed_and_loaded(hub, trained, small_data):
     served, environment = hub
     served.repositories[("datasets", "me/small")] = Repository({"data/old.parquet": b"old", "NOTES.md": b"mine"})
-    metric = ROOT / "metrics" / "pt_joint_acc"
-    data = ["--dataset", small_data, "--repo", "me/small"]
-    _push(hub, _model(trained, "--private"), data, ["--metric", metric, "--repo", "me/pt_joint_acc"])
+    _push(hub, _model(trained, "--private"), ["--dataset", small_data, "--repo", "me/small"], _PUSHED_METRIC)
     model = served.repositories[("models", "me/tuned")]
     assert (set(model.files), model.private) == (CARD_FILES, True)
     held = served.repositories[("datasets", "me/small")].files
     assert "data/old.parquet" not in held
     assert held["NOTES.md"] == b"mine"
-    assert served.repositories[("spaces", "me/pt_joint_acc")].sdk == "gradio"
+    assert served.repositories[("spaces", METRIC)].sdk == "gradio"
     assert {repository.commits for repository in served.repositories.values()} == {1}
     loaded = _python({**environment, "HF_TOKEN": TOKEN}, LOADING)
     assert loaded.returncode == 0, loaded.stderr[-3_000:]
     found = json.loads(loaded.stdout.splitlines()[-1])
-    assert (found["rows"], found["right"]) == (45, 1.0)
-    fetched = Path(found["snapshot"])
-    assert {path.name: path.read_bytes() for path in fetched.iterdir()} == model.files
-    assert (fetched / WEIGHTS).read_bytes() == (trained / "sft" / "adapter" / WEIGHTS).read_bytes()
+    assert found["rows"] == list(open_dataset(str(small_data)).ids("all", "test"))
+    for name, repository in (("me/tuned", model), ("me/pt_joint_acc", served.repositories[("spaces", METRIC)])):
+        fetched = {path.name: path.read_bytes() for path in Path(found[name]).iterdir()}
+        assert fetched == repository.files
+    assert model.files[WEIGHTS] == (trained / "sft" / "adapter" / WEIGHTS).read_bytes()
 
 
-ADAPTED = """
+BY_NAME = """
 import json, sys
-import torch
+import evaluate, torch
+from datasets import load_dataset
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -104,21 +104,28 @@ def logits(model):
 def adapted(place):
     return logits(PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(sys.argv[1]), place))
 
-same = torch.equal(adapted("me/tuned"), adapted(sys.argv[2]))
-folder = {"subfolder": "merged"}
+wanted, folder = adapted(sys.argv[2]), {"subfolder": "merged"}
 merged = logits(AutoModelForCausalLM.from_pretrained("me/tuned", **folder, adapter_kwargs=folder))
 templates = {AutoTokenizer.from_pretrained(place).chat_template for place in ("me/tuned", sys.argv[1])}
-print(json.dumps([same, torch.allclose(merged, adapted(sys.argv[2]), atol=1e-3), len(templates)]))
+references = load_dataset("me/small", "chronological", split="test")["reference"]
+answers = [json.dumps({"tool_name": row["name"], "parameters": json.loads(row["arguments"])}) for row in references]
+print(json.dumps({
+    "adapter": torch.equal(adapted("me/tuned"), wanted),
+    "merged": torch.allclose(merged, wanted, atol=1e-3),
+    "templates": len(templates),
+    "right": evaluate.load("me/pt_joint_acc").compute(predictions=answers, references=references)["pt_joint_acc"],
+}))
 """
 
 
 @pytest.mark.slow
-def test_weights_are_loaded_by_name_and_merged_ones_go_with_the_next_push(hub, trained):
+def test_all_is_loaded_by_name_and_merged_weights_go_with_the_next_push(hub, trained, small_data):
     served, environment = hub
-    _push(hub, _model(trained, "--merged"))
-    loaded = _python(environment, ADAPTED, trained / "base", trained / "sft" / "adapter")
+    _push(hub, _model(trained, "--merged"), ["--dataset", small_data, "--repo", "me/small"], _PUSHED_METRIC)
+    loaded = _python(environment, BY_NAME, trained / "base", trained / "sft" / "adapter")
     assert loaded.returncode == 0, loaded.stderr[-3_000:]
-    assert json.loads(loaded.stdout.splitlines()[-1]) == [True, True, 1]
+    found = json.loads(loaded.stdout.splitlines()[-1])
+    assert found == {"adapter": True, "merged": True, "templates": 1, "right": 1.0}
     _push(hub, _model(trained))
     assert set(served.repositories[("models", "me/tuned")].files) == CARD_FILES
 
