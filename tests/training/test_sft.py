@@ -21,7 +21,7 @@ from training.config import SFTSettings, read_config
 from training.sft import main
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted((ROOT / "training" / "configs").glob("*_sft*.yaml"))
+CONFIGS = [path for path in sorted((ROOT / "training" / "configs").glob("*_sft*.yaml")) if "_dpo" not in path.stem]
 COMPACT = {"max_tokens": 12_000, "max_interactions": 2, "description_characters": 40, "parameters": "typed"}
 TRAINER = {
     "learning_rate": 1e-3,
