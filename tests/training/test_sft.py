@@ -158,7 +158,7 @@ def test_the_order_is_of_the_seed_and_the_epoch():
     assert list(SeededOrder(lengths, None, 1, lambda: 0)) != sorted(first)
 
 
-def test_models_that_let_examples_see_each_other_are_found_out(tiny):
+def test_models_that_let_examples_see_each_other_are_found_out(tiny, monkeypatch):
     from transformers import AutoModelForCausalLM, MambaConfig, MambaForCausalLM
 
     from petoolbench.errors import PEToolBenchError
@@ -172,6 +172,10 @@ def test_models_that_let_examples_see_each_other_are_found_out(tiny):
     assert not keeps_apart(leaking)
     with pytest.raises(PEToolBenchError, match="lets examples in one row see each other; set batching: padded"):
         choose_batching("padding_free", leaking, "cpu")
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert choose_batching("auto", llama, "cpu") == "padded"
+    with pytest.raises(PEToolBenchError, match="sharded weights train on padded rows"):
+        choose_batching("packed", llama, "cpu")
 
 
 def test_curves_without_a_service(tmp_path):
