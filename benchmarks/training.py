@@ -1,10 +1,10 @@
 """Time ways of batching against padded training of the same examples: ``python -m benchmarks.training CONFIG.yaml``.
 
 The configuration says which model, data, prompts and batch. Each way trains one epoch over the same ``--examples``,
-with a new adapter of the same seed, in one process, ``--repeats`` times in alternating order; evaluation and checkpoints
-are not timed. ``padded`` takes examples in a random order, ``sorted`` those of much the same length together, ``single``
-one example a step with gradients gathered over as many as the others have in a batch; the others as in
-``training.config.Batching``. Tokens are counted without padding. ``--tiny`` takes a tiny random Llama.
+with a new adapter of the same seed, in one process, ``--repeats`` times in alternating order; evaluation and
+checkpoints are not timed. ``padded`` takes examples in a random order, ``sorted`` those of much the same length
+together, ``single`` one example a step with gradients gathered over as many as the others have in a batch; the others
+as in ``training.config.Batching``. Tokens are counted without padding. ``--tiny`` takes a tiny random Llama.
 """
 
 from __future__ import annotations

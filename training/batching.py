@@ -12,6 +12,7 @@ from transformers import trainer_pt_utils
 from petoolbench.errors import PEToolBenchError
 
 from .config import Batching
+from .loading import is_sharded
 
 _PROBE_FIRST, _PROBE_OTHER, _PROBE_SECOND = (5, 6, 7, 8), (9, 4, 3, 2), (6, 3, 8, 5, 7)
 _SAME = 1e-3
@@ -24,7 +25,8 @@ def choose_batching(wanted: Batching, model: Any, device: str) -> Batching:
     """Return how examples share a step.
 
     ``auto`` is ``padding_free`` where a flash attention kernel takes rows of several examples at no cost, and
-    ``padded`` elsewhere: the masks of other kernels make them as right, and slower the longer the row.
+    ``padded`` elsewhere: the masks of other kernels make them as right, and slower the longer the row. A model whose
+    weights are divided over processes cannot be asked whether it keeps examples apart, and trains on padded rows.
 
     Args:
         wanted: As configured.
@@ -32,10 +34,13 @@ def choose_batching(wanted: Batching, model: Any, device: str) -> Batching:
         device: ``cpu`` or ``cuda``.
 
     Raises:
-        PEToolBenchError: Examples are to share rows, and the model lets them see each other.
+        PEToolBenchError: Examples are to share rows, and the model lets them see each other or cannot be asked.
     """
-    if wanted == "padded" or (wanted == "auto" and "flash" not in str(model.config._attn_implementation)):
+    free = "flash" in str(model.config._attn_implementation) and not is_sharded()
+    if wanted == "padded" or (wanted == "auto" and not free):
         return "padded"
+    if is_sharded():
+        raise PEToolBenchError(f"batching: {wanted}: sharded weights train on padded rows; set batching: padded")
     apart = keeps_apart(model.to(device))
     if wanted == "auto":
         return "padding_free" if apart else "padded"

@@ -19,9 +19,9 @@ from .config import DPOSettings
 from .data import Teller, preference_pairs
 from .loading import load_model, lora_config
 from .pairs import Pair
-from .preferences import REPORT, collect_pairs, held_out_pairs, rows_at_once
+from .preferences import REPORT, collect_pairs, held_out_pairs, look
 from .running import command_line, last_checkpoint, trainer_options
-from .stages import Looked, begin, finish, write_results
+from .stages import Looked, finish, write_results
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -53,7 +53,7 @@ def train(config: DPOSettings, console: Console, *, resume: bool = False, callba
     Raises:
         PEToolBenchError: Something the user gave is wrong; it is found before any weights are loaded where it can be.
     """
-    looked = begin(config, console, rows_at_once(config), resume=resume)
+    looked = look(config, console, resume=resume)
     if looked is None:
         return
     preferences = collect_pairs(config, looked, console)

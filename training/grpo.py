@@ -50,7 +50,7 @@ def train(config: GRPOSettings, console: Console, *, resume: bool = False, callb
     Raises:
         PEToolBenchError: Something the user gave is wrong; it is found before any weights are loaded where it can be.
     """
-    looked = begin(config, console, config.trainer.per_device_train_batch_size, resume=resume)
+    looked = begin(config, console, config.trainer.per_device_train_batch_size, "max_completion_length", resume=resume)
     if looked is None:
         return
     checkpoint = last_checkpoint(config) if resume else None
@@ -80,7 +80,7 @@ def make_trainer(config: GRPOSettings, looked: Looked, *, resume: bool) -> Any:
     from .trainers import QuestionTrainer
 
     evaluates = bool(looked.held_out)
-    weights = config.rewards
+    weights, rewards = config.rewards, list[Any](REWARDS)
     arguments = GRPOConfig(
         **trainer_options(config, looked.blueprint, evaluates=evaluates, resume=resume),
         beta=config.beta,
@@ -92,7 +92,7 @@ def make_trainer(config: GRPOSettings, looked: Looked, *, resume: bool) -> Any:
     )
     return QuestionTrainer(
         model=load_model(config, looked.blueprint),
-        reward_funcs=[*REWARDS],
+        reward_funcs=rewards,
         args=arguments,
         train_dataset=question_rows(looked.instances, looked.teller),
         eval_dataset=question_rows(looked.held_out, looked.teller) if evaluates else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -185,6 +186,11 @@ def _with_adapter(model: Any, adapter: str) -> Any:
     if foreign:
         raise PEToolBenchError(f"adapter: {adapter}: is of another model: this one has no {foreign}")
     return adapted
+
+
+def is_sharded() -> bool:
+    """Whether ``accelerate launch`` divides the weights over the processes of a run."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true", "yes")
 
 
 def lora_config(lora: LoraSettings) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from petoolbench.errors import PEToolBenchError
 
 from .config import RunConfig
-from .loading import Blueprint, adapted_modules
+from .loading import Blueprint, adapted_modules, is_sharded
 
 _STATE_BYTES = 16
 """A trained weight, its gradient and Adam's two averages, in float32."""
@@ -66,8 +66,7 @@ def _adapter_weights(config: RunConfig, blueprint: Blueprint) -> int:
 
 def _shards() -> int:
     """Return over how many processes the weights are divided."""
-    sharded = os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("1", "true", "yes")
-    return int(os.environ.get("WORLD_SIZE", "1")) if sharded else 1
+    return int(os.environ.get("WORLD_SIZE", "1")) if is_sharded() else 1
 
 
 def free_bytes(device: str) -> int:

@@ -33,13 +33,14 @@ REPORT: Final = "dpo_report.json"
 
 _ADAPTER_WEIGHTS: Final = "adapter_model.safetensors"
 _HASHED_PROMPTS: Final = 4
+_ROWS_A_PAIR: Final = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line: sample and make pairs, and leave training to ``training.dpo CONFIG.yaml --resume``."""
 
     def run(config: DPOSettings, console: Console, resume: bool) -> None:
-        looked = begin(config, console, rows_at_once(config), resume=resume)
+        looked = look(config, console, resume=resume)
         if looked is not None:
             collect_pairs(config, looked, console)
 
@@ -47,9 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return command_line("training.preferences", about, DPOSettings, run, arguments)
 
 
-def rows_at_once(config: DPOSettings) -> int:
-    """Return how many rows one process reads at once: a pair is two."""
-    return 2 * config.trainer.per_device_train_batch_size
+def look(config: DPOSettings, console: Console, *, resume: bool) -> Looked | None:
+    """Look at data and model, as ``stages.begin`` does; a pair is two rows."""
+    rows = _ROWS_A_PAIR * config.trainer.per_device_train_batch_size
+    return begin(config, console, rows, "sampling.max_new_tokens", resume=resume)
 
 
 def collect_pairs(config: DPOSettings, looked: Looked, console: Console) -> Preferences:

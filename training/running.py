@@ -169,7 +169,7 @@ def command_line(
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the output folder")
     parser.add_argument("--quiet", action="store_true", help="no notes, no progress")
     options = parser.parse_args(arguments)
-    console = Console(quiet=options.quiet)
+    console = Console(quiet=options.quiet or not is_main_process())
     given = {key: getattr(options, key) for key in ("model", "adapter", "output")}
     try:
         config = read_config(options.config, kind, {key: value for key, value in given.items() if value is not None})

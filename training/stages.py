@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,13 +48,14 @@ class Looked:
     memory: dict[str, Any]
 
 
-def begin(config: RunConfig, console: Console, rows: int, *, resume: bool) -> Looked | None:
+def begin(config: RunConfig, console: Console, rows: int, answers: str, *, resume: bool) -> Looked | None:
     """Look at data and model, and open the output folder; None where it holds the whole run already.
 
     Args:
         config: The run.
         console: Where notes go.
         rows: How many rows of prompt and answer one process reads at once.
+        answers: The key of the configuration that tells how long drawn answers may be.
         resume: Go on with the run in the output folder.
 
     Raises:
@@ -64,16 +66,18 @@ def begin(config: RunConfig, console: Console, rows: int, *, resume: bool) -> Lo
     if resume and (config.folder / REPORT).is_file():
         console.note(f"{config.folder}: is complete")
         return None
-    looked = _look(config, console, rows)
+    looked = _look(config, console, rows, answers)
     if is_main_process():
         write_config(config, config.folder)
         write_json(config.folder / DATA_REPORT, looked.report.summary())
     return looked
 
 
-def _look(config: RunConfig, console: Console, rows: int) -> Looked:
+def _look(config: RunConfig, console: Console, rows: int, answers: str) -> Looked:
     data = open_data(config.data)
     blueprint = read_blueprint(config)
+    for key in (answers, *(("evaluation.max_new_tokens",) if config.evaluation.instances else ())):
+        _check_room(config, blueprint, key)
     teller = Teller(blueprint.tokenizer, config.prompts, config.model)
     slices = split_off(data, config.data, config.evaluation.instances, config.seed)
     report = DataReport(source_of(data, config.data), held_out=len(slices.held_out))
@@ -92,6 +96,17 @@ def _look(config: RunConfig, console: Console, rows: int) -> Looked:
         report=report,
         memory=check_memory(config, blueprint, rows * max(lengths.values())),
     )
+
+
+def _check_room(config: RunConfig, blueprint: Blueprint, key: str) -> None:
+    """Refuse a window that leaves no room for answers as long as a key of the configuration allows."""
+    settings: Any = config
+    window, longest = config.prompts.max_tokens, reduce(getattr, key.split("."), settings)
+    if blueprint.context is not None and window + longest > blueprint.context:
+        raise PEToolBenchError(
+            f"{config.model}: reads {blueprint.context} tokens at most, fewer than prompts.max_tokens {window} and "
+            f"{key} {longest} together"
+        )
 
 
 def finish(

@@ -7,12 +7,14 @@ already: a prompt would begin twice, and not as at evaluation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from .batching import SeededSampling
+
+_TOKENS: Final = ("prompt_ids", "chosen_ids", "rejected_ids")
 
 
 class PairTrainer(SeededSampling, DPOTrainer):
@@ -21,11 +23,10 @@ class PairTrainer(SeededSampling, DPOTrainer):
     def _prepare_dataset(self, dataset: Any, *settings: Any) -> Any:
         return dataset
 
-    def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
-        if self.args.length_column_name not in self._signature_columns:
-            # Evaluation groups rows by it, after what no one needs was taken out of them.
-            self._signature_columns.append(self.args.length_column_name)
+    def _set_signature_columns_if_needed(self: Any) -> None:
+        if self._signature_columns is None:
+            # Evaluation groups rows by their length, once columns that are not named here were taken out.
+            self._signature_columns = [*_TOKENS, self.args.length_column_name]
 
     def evaluate(self, *settings: Any, **named: Any) -> dict[str, float]:
         """Measure the loss where there are pairs for it, and let callbacks measure too."""

@@ -6,20 +6,27 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from petoolbench.folders import open_dataset, write_dataset
 from petoolbench.schema import Instance
 
 CONFIG = "chronological"
+CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 
 
 def write_few_tools(source: Path, folder: Path, count: int) -> Path:
     """Write instances of a data set with no more candidates than the gold tool's group and one other."""
     found = islice(open_dataset(str(source)).instances(CONFIG, "test"), count)
-    members = [_few_tools(entry) for entry in found]
+    write_instances(folder, [_few_tools(entry) for entry in found])
+    return folder
+
+
+def write_instances(folder: Path, members: list[Instance]) -> None:
+    """Write a data set of training instances."""
     tools = {tool.name: tool for entry in members for tool in entry.candidates}
     folder.mkdir()
     write_dataset(folder, {CONFIG: {"train": members}}, tools.values(), "# Few tools\n", {"license": "apache-2.0"})
-    return folder
 
 
 def _few_tools(instance: Instance) -> Instance:
@@ -28,6 +35,16 @@ def _few_tools(instance: Instance) -> Instance:
     shown = (*group, other)
     reference = instance.reference.model_copy(update={"candidates": tuple(tool.name for tool in shown)})
     return instance.model_copy(update={"candidates": shown, "reference": reference})
+
+
+def shortened(config: Path, model: Path, data: Path, output: Path) -> dict[str, Any]:
+    """Return a configuration of ``training/configs`` with a tiny model, few tools, two steps and short answers."""
+    content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    content |= {"model": str(model), "output": str(output), "device": "cpu"}
+    content["data"] |= {"source": str(data), "config": CONFIG}
+    content["trainer"] |= {"max_steps": 2, "save_steps": 1, "gradient_accumulation_steps": 1, "bf16": False}
+    content["evaluation"] |= {"instances": 1, "max_new_tokens": 4}
+    return content
 
 
 def settings(model: Path, data: Path, output: Path) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import pytest
 
 from petoolbench.files import file_hash
-from petoolbench.folders import open_dataset, write_dataset
-from petoolbench.schema import Prediction
+from petoolbench.folders import open_dataset
+from petoolbench.schema import Prediction, ToolCall
 from petoolbench.scoring import score
 from tests.tiny import tiny_model
 from tests.training import small_runs
-from tests.training.small_runs import write_few_tools
+from tests.training.small_runs import CONFIGS, write_few_tools, write_instances
 
 for package in ("torch", "transformers", "trl", "peft", "jsonschema", "psutil"):
     pytest.importorskip(package)
@@ -30,7 +30,6 @@ from petoolbench.console import Console  # noqa: E402
 from training import dpo, preferences  # noqa: E402
 from training.config import DPOSettings  # noqa: E402
 from training.pairs import make_pairs  # noqa: E402
-from training.stages import begin  # noqa: E402
 
 QUIET = Console(quiet=True)
 
@@ -69,7 +68,7 @@ def config(settings, **changes):
 
 def prepared(run):
     """Return what a run is looked at to be, and its pairs without samples, as rows."""
-    looked = begin(run, QUIET, 2, resume=False)
+    looked = preferences.look(run, QUIET, resume=False)
     return looked, dpo.pair_rows(make_pairs(looked.instances, {}).pairs, looked.instances, looked.teller)
 
 
@@ -246,6 +245,8 @@ def refusal(settings, tmp_path, capsys, *options, run=dpo.main):
 def test_bad_input_is_one_line(settings, tmp_path, capsys):
     assert "field 'sampling.m': unknown key" in refusal({**settings, "sampling": {"m": 3}}, tmp_path, capsys)
     assert "field 'other_share'" in refusal({**settings, "other_share": 2}, tmp_path, capsys)
+    line = refusal({**settings, "sampling": {"max_new_tokens": 15_000}}, tmp_path, capsys)
+    assert "prompts.max_tokens 4000 and sampling.max_new_tokens 15000 together" in line
     assert "no such folder" in refusal({**settings, "adapter": "/nowhere/adapter"}, tmp_path, capsys)
     assert not (tmp_path / "run").exists()
 
@@ -273,9 +274,34 @@ def test_data_without_groups_makes_no_pairs_and_says_so(settings, tmp_path, caps
         for entry in open_dataset(settings["data"]["source"]).instances(small_runs.CONFIG, "train")
     ]
     folder = tmp_path / "groupless"
-    folder.mkdir()
-    tools = {tool.name: tool for entry in members for tool in entry.candidates}
-    write_dataset(folder, {small_runs.CONFIG: {"train": members}}, tools.values(), "# None\n", {})
+    write_instances(folder, members)
     settings["data"]["source"] = str(folder)
     line = refusal(settings, tmp_path, capsys, "--quiet")
     assert "no preference pair can be made of 4 instances (dropped: group_unknown 4)" in line
+
+
+def test_published_pairs_need_no_samples(settings, tmp_path):
+    def with_rejected(entry):
+        worse = next(name for name in entry.reference.group if name != entry.reference.name)
+        return entry.model_copy(update={"rejected": (ToolCall(name=worse),)})
+
+    folder = tmp_path / "published"
+    members = open_dataset(settings["data"]["source"]).instances(small_runs.CONFIG, "train")
+    write_instances(folder, [with_rejected(entry) for entry in members])
+    settings["data"]["source"] = str(folder)
+    assert preferences.main([write_yaml(tmp_path / "run.yaml", settings), "--quiet"]) == 0
+    assert not (tmp_path / "run" / "samples").exists()
+    assert {pair["rejected_from"] for pair in read_lines(tmp_path / "run" / "pairs.jsonl")} == {"published"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*_dpo*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_takes_two_steps(path, folder, adapter, data, tmp_path):
+    content = small_runs.shortened(path, folder, data, tmp_path / "run")
+    content["sampling"] |= {"max_new_tokens": 4}
+    if "adapter" in content:
+        content["adapter"] = str(adapter)
+    assert dpo.main([write_yaml(tmp_path / "run.yaml", content), "--quiet"]) == 0
+    told = json.loads((tmp_path / "run" / "training_report.json").read_text(encoding="utf-8"))
+    assert told["steps"] == 2
+    assert (tmp_path / "run" / "adapter" / "adapter_model.safetensors").is_file()

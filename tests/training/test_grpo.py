@@ -96,7 +96,7 @@ def settings(small_data, tmp_path_factory):
 
 def test_prompts_are_those_of_the_benchmark(settings, tmp_path):
     config = GRPOSettings.model_validate({**settings, "output": str(tmp_path / "run")})
-    looked = begin(config, Console(quiet=True), 2, resume=False)
+    looked = begin(config, Console(quiet=True), 2, "max_completion_length", resume=False)
     trainer = grpo.make_trainer(config, looked, resume=False)
     known = {entry.id: entry for entry in looked.instances}
     assert len(trainer.train_dataset) == len(known)
@@ -128,3 +128,16 @@ def test_groups_of_answers_are_whole(settings, tmp_path, capsys):
     path.write_text(yaml.safe_dump({**settings, "num_generations": 3}), encoding="utf-8")
     assert grpo.main([str(path)]) == 2
     assert "no multiple of num_generations 3" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(small_runs.CONFIGS.glob("*_grpo*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_takes_two_steps(path, settings, tmp_path):
+    content = small_runs.shortened(path, settings["model"], settings["data"]["source"], tmp_path / "run")
+    del content["adapter"]
+    content |= {"max_completion_length": 4}
+    run = tmp_path / "run.yaml"
+    run.write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert grpo.main([str(run), "--quiet"]) == 0
+    told = json.loads((tmp_path / "run" / "training_report.json").read_text(encoding="utf-8"))
+    assert told["steps"] == 2

@@ -21,7 +21,7 @@ from training.config import SFTSettings, read_config
 from training.sft import main
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted((ROOT / "training" / "configs").glob("*_sft*.yaml"))
+CONFIGS = [path for path in sorted((ROOT / "training" / "configs").glob("*_sft*.yaml")) if "_dpo" not in path.stem]
 COMPACT = {"max_tokens": 12_000, "max_interactions": 2, "description_characters": 40, "parameters": "typed"}
 TRAINER = {
     "learning_rate": 1e-3,
@@ -49,10 +49,10 @@ def weightless(tiny, tmp_path_factory):
 
 
 @pytest.fixture
-def run(tmp_path, small_data):
-    """Writes a configuration and runs it; returns its exit code and its output folder."""
+def configured(tmp_path, small_data):
+    """Writes a configuration; returns its file."""
 
-    def start(*options, **changes):
+    def write(**changes):
         content = {
             "output": str(tmp_path / "out"),
             "device": "cpu",
@@ -68,7 +68,17 @@ def run(tmp_path, small_data):
         content = {key: value for key, value in content.items() if value is not None}
         path = tmp_path / "run.yaml"
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
-        return main([str(path), *options]), tmp_path / "out"
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run(tmp_path, configured):
+    """Writes a configuration and runs it; returns its exit code and its output folder."""
+
+    def start(*options, **changes):
+        return main([str(configured(**changes)), *options]), tmp_path / "out"
 
     return start
 
@@ -148,7 +158,7 @@ def test_the_order_is_of_the_seed_and_the_epoch():
     assert list(SeededOrder(lengths, None, 1, lambda: 0)) != sorted(first)
 
 
-def test_models_that_let_examples_see_each_other_are_found_out(tiny):
+def test_models_that_let_examples_see_each_other_are_found_out(tiny, monkeypatch):
     from transformers import AutoModelForCausalLM, MambaConfig, MambaForCausalLM
 
     from petoolbench.errors import PEToolBenchError
@@ -162,6 +172,10 @@ def test_models_that_let_examples_see_each_other_are_found_out(tiny):
     assert not keeps_apart(leaking)
     with pytest.raises(PEToolBenchError, match="lets examples in one row see each other; set batching: padded"):
         choose_batching("padding_free", leaking, "cpu")
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert choose_batching("auto", llama, "cpu") == "padded"
+    with pytest.raises(PEToolBenchError, match="sharded weights train on padded rows"):
+        choose_batching("packed", llama, "cpu")
 
 
 def test_curves_without_a_service(tmp_path):
@@ -199,13 +213,36 @@ def test_answers_are_judged_by_the_scorer(small_instances):
     assert (numbers["answers"], numbers["unscored"]) == (2, 1)
 
 
+def test_a_split_is_answered_as_the_run_asks(configured, tiny, small_data, tmp_path, capsys):
+    from petoolbench.results import score_run
+    from training.evaluate import main as evaluate
+
+    path, out = configured(model=str(tiny)), tmp_path / "answers"
+    command = [str(path), "--out", str(out), "--data", str(small_data), "--limit", "4", "--quiet"]
+    assert evaluate(command) == 0
+    judged = score_run(out).judged
+    assert len(judged) == 4
+    assert all(entry.score.scored for entry in judged)
+    assert all(entry.interactions <= COMPACT["max_interactions"] for entry in judged)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["spec"]["agent"].endswith("descriptions of 40 characters, parameters typed")
+    lines = (out / "predictions.jsonl").read_text().splitlines()
+    tokens = [json.loads(line)["prompt_tokens"] for line in lines]
+    assert max(tokens) < 3_000
+    assert evaluate(command) == 0
+    path = configured(model=str(tiny), prompts={"description_characters": 20})
+    assert evaluate(command) == 2
+    assert "another agent" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_configuration_runs(path, tiny, small_data, tmp_path):
     config = read_config(path, SFTSettings)
     content = config.model_dump(mode="json") | {"model": str(tiny), "device": "cpu", "output": str(tmp_path / "out")}
     content["data"] |= {"source": str(small_data), "limit": 8}
-    content["prompts"] |= {"max_tokens": 12_000}
+    # The tiny tokenizer makes a token of almost every letter: whole prompts would take it minutes.
+    content["prompts"] |= COMPACT
     content["trainer"] |= {"max_steps": 2, "gradient_accumulation_steps": 2, "eval_steps": 1, "bf16": None}
     content["evaluation"] |= {"instances": 2, "max_new_tokens": 4}
     (tmp_path / path.name).write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -224,13 +261,13 @@ def test_training_lowers_the_loss_and_the_adapter_answers(run, tiny):
     from petoolbench.models.local import load_local
     from petoolbench.models.protocol import Generation
 
-    code, folder = run(model=str(tiny), trainer={"learning_rate": 3e-2, "num_train_epochs": 4})
+    code, folder = run(model=str(tiny), trainer={"learning_rate": 3e-2})
     assert code == 0
     report = json.loads((folder / "training_report.json").read_text())
     assert report["curves"]["eval_loss"]["last"] < 0.8 * report["curves"]["eval_loss"]["first"]
     assert report["adapter"]["adapter_model.safetensors"] == adapter_hash(folder)
     load_local(str(tiny), Generation(), adapter=str(folder / "adapter"), device="cpu")
-    code, again = run("--resume", model=str(tiny), trainer={"learning_rate": 3e-2, "num_train_epochs": 4})
+    code, again = run("--resume", model=str(tiny), trainer={"learning_rate": 3e-2})
     assert (code, adapter_hash(again)) == (0, report["adapter"]["adapter_model.safetensors"])
 
 
