@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any, Final
 
 from ..errors import PEToolBenchError
-from ..prompts import PromptError
 from ..schema import Instance, Prediction
 from .answer import Answer
 from .chat import Asked, Chat
@@ -107,12 +106,8 @@ class LocalModel:
         """
         waiting = iter(instances)
         while pool := list(islice(waiting, AHEAD)):
-            asked: list[Asked] = []
-            for instance in pool:
-                try:
-                    asked.append(self._chat.ask(instance, self._generation))
-                except PromptError as error:
-                    yield Prediction(id=instance.id, error=str(error))
+            asked, refused = self._chat.ask_all(pool, self._generation)
+            yield from refused
             for batch in batches(asked, self._batch_tokens, self._generation.max_new_tokens):
                 yield from self._write(batch)
 
