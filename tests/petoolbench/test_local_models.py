@@ -307,13 +307,12 @@ def test_the_commit_is_that_of_the_clone():
 
 def test_what_vllm_writes_after_the_call_is_cut_off(small_instances):
     call = render_call(ToolCall(name="a", arguments={}))
-    output = SimpleNamespace(
-        outputs=[SimpleNamespace(text=f"{call} and more", token_ids=[1] * 9, finish_reason="length")]
-    )
+    piece = SimpleNamespace(text=f"{call} and more", token_ids=[1] * 9, finish_reason="length")
+    output = SimpleNamespace(outputs=[piece])
     asked = Chat(tiny_tokenizer(), "paper", "vllm:x").ask(small_instances[0], GREEDY)
     found = vllm_prediction(asked, output, 0.5)
     assert (found.text, found.finish, found.completion_tokens) == (call, "closed", 9)
-    written.text = "nothing"
+    piece.text = "nothing"
     assert vllm_prediction(asked, output, 0.5).finish == "length"
 
 
