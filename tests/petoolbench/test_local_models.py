@@ -157,7 +157,14 @@ def recurrent():
     )
 
 
-@pytest.mark.parametrize("config", [lambda: None, sliding, recurrent], ids=["llama", "sliding", "recurrent"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(lambda: None, id="llama"),
+        pytest.param(sliding, id="sliding", marks=pytest.mark.slow),
+        pytest.param(recurrent, id="recurrent", marks=pytest.mark.slow),
+    ],
+)
 def test_answers_of_a_batch_are_those_of_each_prompt_alone(tmp_path, instances, config):
     folder = tiny_model(tmp_path, config=config())
     model = load_local(str(folder), GREEDY, dtype="float32", device="cpu")
