@@ -21,29 +21,12 @@ _BLOCK = 64
 """So many instances are ranked together."""
 
 
-class Answerer(Protocol):
+class Answerer(LanguageModel, Protocol):
     """Anything that answers instances without being told their references, unless ``oracle`` says so."""
-
-    @property
-    def name(self) -> str:
-        """By which reports call it."""
-        ...
 
     @property
     def oracle(self) -> bool:
         """Whether it is told the gold group."""
-        ...
-
-    def described(self) -> Mapping[str, str]:
-        """Return what a run's manifest says of it besides the spec."""
-        ...
-
-    def answers(self, instances: Iterable[Instance]) -> Iterator[Prediction]:
-        """Yield one prediction an instance, each as soon as it is there, in any order.
-
-        Instances are taken a bounded number ahead. A fault that concerns one instance is its ``error``; a fault that
-        concerns all of them raises ``PEToolBenchError``.
-        """
         ...
 
 

@@ -192,6 +192,7 @@ def test_kinds_of_evidence_are_balanced(shipped):
     assert {instance.evidence for instance in shipped["attribute_transfer"]} == {"attribute"}
 
 
+@pytest.mark.slow
 def test_attributes_settle_the_fourth_kind(shipped):
     """The oracle knows which sentence of a description speaks of which attribute, and nothing else."""
     from builders.catalogue.reading import category_files, read_category

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from ..errors import PEToolBenchError
 from ..files import content_hash
-from ..prompts import Prompt, PromptStyle, render_prompt
-from ..schema import Instance
+from ..prompts import Prompt, PromptError, PromptStyle, render_prompt
+from ..schema import Instance, Prediction
 from .protocol import Generation
 
 THINK: Final = "<think>"
@@ -100,6 +100,17 @@ class Chat:
         text, ids = seen[prompt.kept]
         opening = THINK if text.rstrip().endswith(THINK) and not generation.guided else ""
         return Asked(instance, prompt, ids, opening, tagged=prompt.tools is not None and CALL_TAG in text)
+
+    def ask_all(self, instances: Sequence[Instance], generation: Generation) -> tuple[list[Asked], list[Prediction]]:
+        """Render instances; those that do not fit the window are returned as errors."""
+        asked: list[Asked] = []
+        refused: list[Prediction] = []
+        for instance in instances:
+            try:
+                asked.append(self.ask(instance, generation))
+            except PromptError as error:
+                refused.append(Prediction(id=instance.id, error=str(error)))
+        return asked, refused
 
     def render(self, prompt: Prompt) -> str:
         """Return the prompt as the text that the model reads, up to where its answer begins.

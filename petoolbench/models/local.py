@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any, Final, Protocol, TypeVar
 
 from ..errors import PEToolBenchError
-from ..prompts import PromptError
 from ..schema import Instance, Prediction
 from .answer import Answer
 from .chat import Asked, Chat
@@ -141,14 +140,10 @@ class LocalModel:
         """
         waiting = iter(wanted)
         while pool := list(islice(waiting, AHEAD)):
-            draws: list[_Draw] = []
-            for instance, seeds in pool:
-                try:
-                    asked = self._chat.ask(instance, self._generation)
-                except PromptError as error:
-                    yield from ((seed, Prediction(id=instance.id, error=str(error))) for seed in seeds)
-                else:
-                    draws += [_Draw(asked, seed) for seed in seeds]
+            seeds = {instance.id: of_it for instance, of_it in pool}
+            asked, refused = self._chat.ask_all([instance for instance, _ in pool], self._generation)
+            yield from ((seed, prediction) for prediction in refused for seed in seeds[prediction.id])
+            draws = [_Draw(one, seed) for one in asked for seed in seeds[one.instance.id]]
             for batch in batches(draws, self._batch_tokens, self._generation.max_new_tokens):
                 yield from self._write(batch)
 

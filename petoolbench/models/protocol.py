@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,7 +35,7 @@ class LanguageModel(Protocol):
         """As the user named it, such as ``hf:Qwen/Qwen2.5-7B-Instruct``."""
         ...
 
-    def described(self) -> dict[str, str]:
+    def described(self) -> Mapping[str, str]:
         """Return what a run's manifest says of it: versions of its packages, hardware, hash of the template, dtype."""
         ...
 

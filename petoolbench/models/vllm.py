@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from ..errors import MissingExtraError, PEToolBenchError
 from ..files import content_hash
-from ..prompts import PromptError
 from ..schema import Instance, Prediction
 from .chat import Asked, Chat
 from .closing import ClosingWatch
@@ -91,12 +90,8 @@ class VllmModel:
         """Yield one prediction an instance; the engine orders and batches them by itself."""
         waiting = iter(instances)
         while pool := list(islice(waiting, AHEAD)):
-            asked: list[Asked] = []
-            for instance in pool:
-                try:
-                    asked.append(self._chat.ask(instance, self._generation))
-                except PromptError as error:
-                    yield Prediction(id=instance.id, error=str(error))
+            asked, refused = self._chat.ask_all(pool, self._generation)
+            yield from refused
             if asked:
                 yield from self._write(asked)
 

@@ -90,6 +90,7 @@ def test_the_report_adds_up(built):
     assert report["funnel"]["candidates"]["left"] == sum(split["instances"] for split in report["splits"].values())
 
 
+@pytest.mark.slow
 def test_the_same_build_has_the_same_bytes(built, tmp_path):
     config = built / "small.yaml"
     assert main(["--config", str(config), "--work", str(tmp_path / "w"), "--out", str(tmp_path / "o"), "--quiet"]) == 0

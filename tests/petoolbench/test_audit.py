@@ -623,6 +623,7 @@ def _by_setting(instances):
     return {name: [entry for entry in instances if entry.setting == name] for name in SETTINGS}
 
 
+@pytest.mark.slow
 def test_the_trained_part_on_shipped_data(shipped_sample, encoder):
     training, testing = ([entry for place, entry in enumerate(part) if place % 2] for part in shipped_sample)
     subject = Subject("sample", _by_setting(testing), _by_setting(training))

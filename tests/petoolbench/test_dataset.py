@@ -152,6 +152,7 @@ def test_shipped_files_are_all_in_the_card():
     assert named == set((PACKAGE_FOLDER / "data").rglob("*.parquet"))
 
 
+@pytest.mark.slow
 def test_published_data_is_small_on_disk(tmp_path, official_file):
     convert([official_file], tmp_path / "official")
     size = sum(path.stat().st_size for path in Path(tmp_path / "official").rglob("*") if path.is_file())

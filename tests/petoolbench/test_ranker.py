@@ -188,6 +188,7 @@ def test_rows_can_be_picked_and_joined(table):
 # Training
 
 
+@pytest.mark.slow
 def test_training_twice_gives_the_same_bytes(training, encoder, tmp_path, monkeypatch):
     train_ranker(training[::10], dict(TRAINED_ON)).write(tmp_path / "a.json")
     monkeypatch.setattr("petoolbench.ranker.features.TextEncoder", TextEncoder)
