@@ -19,8 +19,6 @@ ACCURACIES: Final[Panels] = {
     "Accuracy on held-out users": ("eval_tool_accuracy", "eval_argument_accuracy", "eval_joint_accuracy")
 }
 
-ALL: Final[Panels] = {**LOSSES, **ACCURACIES}
-
 _FIRST: Final = ("step", "epoch")
 
 
@@ -33,7 +31,7 @@ def merged(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     return [rows[step] for step in sorted(rows)]
 
 
-def write_curves(history: Sequence[Mapping[str, Any]], folder: Path, panels: Panels = ALL) -> None:
+def write_curves(history: Sequence[Mapping[str, Any]], folder: Path, panels: Panels) -> None:
     """Write a table of all numbers logged, and a picture of those that panels name.
 
     Args:

@@ -1,4 +1,4 @@
-"""What DPO and GRPO runs share: data and model looked at before any weights, the trainer run to its end, results."""
+"""What runs share: data and model looked at before any weights, the trainer run to its end, results."""
 
 from __future__ import annotations
 
@@ -29,23 +29,50 @@ from .running import (
     training_report,
     write_json,
 )
-from .shortening import shorten
 
 _REFERENCE: Final = "ref"
 """The adapter in which TRL keeps the model as it was before training, and which peft saves inside the trained one."""
 
 
 @dataclass(frozen=True)
-class Looked:
+class Ground:
+    """What every run stands on before any weights are loaded; ``shown`` are held-out instances as models see them."""
+
+    blueprint: Blueprint
+    shown: list[Instance]
+    report: DataReport
+    memory: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Looked(Ground):
     """A run without weights. ``instances`` and ``held_out`` are those whose prompts fit, as the data holds them."""
 
     data: DatasetFolder
-    blueprint: Blueprint
     teller: Teller
     instances: list[Instance]
     held_out: list[Instance]
-    report: DataReport
-    memory: dict[str, Any]
+
+
+def is_complete(config: RunConfig, console: Console, *, resume: bool) -> bool:
+    """Check the output folder, and return whether it holds the whole run already.
+
+    Raises:
+        OutputError: It holds something else than what the run is to go on with.
+    """
+    if is_main_process():
+        check_output(config, resume=resume)
+    complete = resume and (config.folder / REPORT).is_file()
+    if complete:
+        console.note(f"{config.folder}: is complete")
+    return complete
+
+
+def open_output(config: RunConfig, report: DataReport) -> None:
+    """Write what a run is and what became of its data into its folder."""
+    if is_main_process():
+        write_config(config, config.folder)
+        write_json(config.folder / DATA_REPORT, report.summary())
 
 
 def begin(config: RunConfig, console: Console, rows: int, answers: str, *, resume: bool) -> Looked | None:
@@ -61,15 +88,10 @@ def begin(config: RunConfig, console: Console, rows: int, answers: str, *, resum
     Raises:
         PEToolBenchError: Something the user gave is wrong, or the run does not fit the memory.
     """
-    if is_main_process():
-        check_output(config, resume=resume)
-    if resume and (config.folder / REPORT).is_file():
-        console.note(f"{config.folder}: is complete")
+    if is_complete(config, console, resume=resume):
         return None
     looked = _look(config, console, rows, answers)
-    if is_main_process():
-        write_config(config, config.folder)
-        write_json(config.folder / DATA_REPORT, looked.report.summary())
+    open_output(config, looked.report)
     return looked
 
 
@@ -86,15 +108,17 @@ def _look(config: RunConfig, console: Console, rows: int, answers: str) -> Looke
         console.note(line)
     if not lengths:
         raise PEToolBenchError(f"no prompt can be trained on, such as: {report.left_out_example}")
-    held_out = {entry.asked.instance.id for entry in examples(slices.held_out, teller, DataReport({}))}
+    shown = [entry.asked.instance for entry in examples(slices.held_out, teller, DataReport({}))]
+    fitting = {entry.id for entry in shown}
     return Looked(
-        data=data,
         blueprint=blueprint,
-        teller=teller,
-        instances=[entry for entry in slices.training if entry.id in lengths],
-        held_out=[entry for entry in slices.held_out if entry.id in held_out],
+        shown=shown,
         report=report,
         memory=check_memory(config, blueprint, rows * max(lengths.values())),
+        data=data,
+        teller=teller,
+        instances=[entry for entry in slices.training if entry.id in lengths],
+        held_out=[entry for entry in slices.held_out if entry.id in fitting],
     )
 
 
@@ -111,7 +135,7 @@ def _check_room(config: RunConfig, blueprint: Blueprint, key: str) -> None:
 
 def finish(
     config: RunConfig,
-    looked: Looked,
+    ground: Ground,
     trainer: Any,
     console: Console,
     *,
@@ -122,7 +146,7 @@ def finish(
 
     Args:
         config: The run.
-        looked: What it is made of.
+        ground: What it stands on.
         trainer: The trainer, with nothing trained yet.
         console: Where notes and progress go.
         checkpoint: Where to go on from.
@@ -137,12 +161,11 @@ def finish(
     trainer.remove_callback(PrinterCallback)
     for callback in (bar, *callbacks):
         trainer.add_callback(callback)
-    if looked.held_out:
-        shown = [shorten(entry, config.prompts).instance for entry in looked.held_out]
-        trainer.add_callback(AccuracyCallback(config, looked.blueprint.tokenizer, shown, trainer.log))
+    if ground.shown:
+        trainer.add_callback(AccuracyCallback(config, ground.blueprint.tokenizer, ground.shown, trainer.log))
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        if looked.held_out and _last_measured(trainer) < trainer.state.global_step:
+        if ground.shown and _last_measured(trainer) < trainer.state.global_step:
             trainer.evaluate()
     finally:
         bar.close()
@@ -164,14 +187,14 @@ def _last_measured(trainer: Any) -> int:
 
 
 def write_results(
-    config: RunConfig, looked: Looked, method: str, trainer: Any, panels: Panels, parts: Mapping[str, Any]
+    config: RunConfig, ground: Ground, method: str, trainer: Any, panels: Panels, parts: Mapping[str, Any]
 ) -> None:
     """Write curves and report.
 
     Args:
         config: The run.
-        looked: What it was made of.
-        method: ``dpo`` or ``grpo``.
+        ground: What it stood on.
+        method: ``sft``, ``dpo`` or ``grpo``.
         trainer: After training.
         panels: What the curves show besides accuracies.
         parts: What the method adds to the report.
@@ -181,10 +204,10 @@ def write_results(
     write_curves(history, config.folder, shown)
     names = [name for members in shown.values() for name in members]
     told = {
-        "memory": looked.memory,
-        "data": looked.report.summary(),
-        "evaluated_on": len(looked.held_out),
+        "memory": ground.memory,
+        "data": ground.report.summary(),
+        "evaluated_on": len(ground.shown),
         "curves": {name: found for name in names if (found := series(history, name))},
         **parts,
     }
-    write_json(config.folder / REPORT, training_report(config, looked.blueprint, method, trainer, told))
+    write_json(config.folder / REPORT, training_report(config, ground.blueprint, method, trainer, told))

@@ -180,7 +180,7 @@ def test_models_that_let_examples_see_each_other_are_found_out(tiny, monkeypatch
 
 def test_curves_without_a_service(tmp_path):
     pytest.importorskip("matplotlib")
-    from training.curves import write_curves
+    from training.curves import ACCURACIES, LOSSES, write_curves
 
     log = [
         {"step": 1, "epoch": 0.5, "loss": 2.0},
@@ -188,7 +188,7 @@ def test_curves_without_a_service(tmp_path):
         {"step": 2, "epoch": 1.0, "eval_tool_accuracy": 0.25, "note": "text is no number"},
         {"step": 2, "epoch": 1.0, "loss": 0.9},
     ]
-    write_curves(log, tmp_path)
+    write_curves(log, tmp_path, {**LOSSES, **ACCURACIES})
     rows = list(csv.DictReader((tmp_path / "curves.csv").open()))
     assert rows == [
         {"step": "1", "epoch": "0.5", "eval_tool_accuracy": "", "loss": "2.0"},
