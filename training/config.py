@@ -22,7 +22,7 @@ CONFIG = "config.yaml"
 Batching = Literal["auto", "packed", "padding_free", "padded"]
 """How examples share a step. ``packed``: many in a row of fixed length, kept apart by their positions;
 ``padding_free``: those of a batch in one row; ``padded``: rows of equal length, examples of much the same length
-together; ``auto``: ``packed`` on a GPU where the model keeps packed examples apart, else ``padded``."""
+together; ``auto``: ``padding_free`` where a flash attention kernel keeps them apart, else ``padded``."""
 
 
 class DataSettings(Record):
@@ -72,8 +72,8 @@ class LoraSettings(Record):
 class TrainerSettings(Record):
     """What goes to the trainer under its own name; see TRL and transformers.
 
-    ``warmup_steps`` below 1 is a share of all steps. ``bf16`` None: where the hardware computes with it. ``max_steps``
-    ends a run early. ``logging_steps``, ``eval_steps`` and ``save_steps`` are numbers of steps.
+    ``warmup_steps`` below 1 is a share of all steps. ``bf16`` None: where it is quicker. ``max_steps`` ends a run
+    early. ``logging_steps``, ``eval_steps`` and ``save_steps`` are numbers of steps.
     """
 
     learning_rate: float = Field(gt=0)

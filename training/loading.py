@@ -95,7 +95,7 @@ def _chosen_bf16(wanted: bool | None, device: str) -> bool:
     possible = computes_bf16(device)
     if wanted and not possible:
         raise PEToolBenchError(f"trainer.bf16: this {device} does not compute in bfloat16; leave it out")
-    return possible if wanted is None else wanted
+    return possible and gains_by_bf16(device) if wanted is None else wanted
 
 
 def computes_bf16(device: str) -> bool:
@@ -104,8 +104,19 @@ def computes_bf16(device: str) -> bool:
 
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return _can("avx512_bf16") or _can("amx_bf16")
+
+
+def gains_by_bf16(device: str) -> bool:
+    """Whether bfloat16 is quicker than float32; without matrix units a processor takes 1.3 to 1.7 times as long."""
+    return device == "cuda" or _can("amx_bf16")
+
+
+def _can(instructions: str) -> bool:
+    import torch
+
     abilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+    return bool(abilities.get(instructions))
 
 
 def adapted_modules(model: Any, lora: LoraSettings, name: str) -> list[str]:
