@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -205,6 +205,7 @@ class GRPOSettings(RunConfig):
 
 
 Settings = TypeVar("Settings", bound=RunConfig)
+_Kind = TypeVar("_Kind", bound=Record)
 
 
 def read_config(path: Path, kind: type[Settings], instead: Mapping[str, str] | None = None) -> Settings:
@@ -218,7 +219,7 @@ def read_config(path: Path, kind: type[Settings], instead: Mapping[str, str] | N
     Raises:
         InputError: The file is missing, no YAML, or a key is unknown, missing or of the wrong kind.
     """
-    return _checked({**_content(path), **(instead or {})}, kind, path)
+    return checked({**content_of(path), **(instead or {})}, kind, path)
 
 
 def read_asking(path: Path, instead: Mapping[str, str]) -> RunConfig:
@@ -233,11 +234,16 @@ def read_asking(path: Path, instead: Mapping[str, str]) -> RunConfig:
     """
     methods: tuple[type[RunConfig], ...] = (SFTSettings, DPOSettings, GRPOSettings)
     trained = {key for kind in methods for key in kind.model_fields} - set(RunConfig.model_fields) | {"lora"}
-    content = {key: value for key, value in _content(path).items() if key not in trained}
-    return _checked({**content, **instead}, RunConfig, path)
+    content = {key: value for key, value in content_of(path).items() if key not in trained}
+    return checked({**content, **instead}, RunConfig, path)
 
 
-def _content(path: Path) -> dict[str, Any]:
+def content_of(path: Path) -> dict[str, Any]:
+    """Read a YAML file.
+
+    Raises:
+        InputError: It is missing, no YAML, or no mapping.
+    """
     try:
         content = yaml.safe_load(read_bytes(path))
     except yaml.YAMLError as error:
@@ -247,7 +253,12 @@ def _content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _checked(content: Mapping[str, Any], kind: type[Settings], path: Path) -> Settings:
+def checked(content: Mapping[str, Any], kind: type[_Kind], path: Path) -> _Kind:
+    """Return a file's content as what it configures.
+
+    Raises:
+        InputError: A key is unknown, missing or of the wrong kind.
+    """
     try:
         return kind.model_validate(content)
     except ValidationError as error:
@@ -258,25 +269,26 @@ def _field(error: ValidationError) -> str | None:
     return ".".join(str(step) for step in error.errors()[0]["loc"]) or None
 
 
-def _fault(error: ValidationError, kind: type[RunConfig]) -> str:
+def _fault(error: ValidationError, kind: type[Record]) -> str:
     first = error.errors()[0]
     if first["type"] != "extra_forbidden":
         return str(first["msg"])
     holder: Any = kind
     for step in first["loc"][:-1]:
-        holder = holder.model_fields[str(step)].annotation
+        is_mapping = not hasattr(holder, "model_fields")
+        holder = get_args(holder)[-1] if is_mapping else holder.model_fields[str(step)].annotation
     return f"unknown key; there are: {', '.join(holder.model_fields)}"
 
 
-def write_config(config: RunConfig, folder: Path) -> None:
-    """Write the copy of a configuration into an output folder.
+def write_config(config: RunConfig, path: Path) -> None:
+    """Write a configuration as YAML.
 
     Raises:
-        OutputError: The folder cannot be written.
+        OutputError: The place cannot be written.
     """
     unread = {"lora"} if config.adapter is not None else set()
     text = yaml.safe_dump(config.model_dump(mode="json", exclude=unread), sort_keys=False, allow_unicode=True)
-    write_text(folder / CONFIG, text)
+    write_text(path, text)
 
 
 def check_output(config: RunConfig, *, resume: bool) -> None:

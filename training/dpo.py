@@ -61,7 +61,7 @@ def train(config: DPOSettings, console: Console, *, resume: bool = False, callba
     held_out_rows = pair_rows(held_out_pairs(config, looked), looked.held_out, looked.teller)
     checkpoint = last_checkpoint(config) if resume else None
     trainer = make_trainer(config, looked, rows, held_out_rows, resume=checkpoint is not None)
-    session = finish(config, looked, trainer, console, checkpoint=checkpoint, callbacks=callbacks)
+    session = finish(config, looked, trainer, console, checkpoint=checkpoint, callbacks=callbacks, references=1)
     if trainer.is_world_process_zero():
         parts = {"pairs": read_json(config.folder / REPORT), "session": session}
         write_results(config, looked, "dpo", trainer, _PANELS, parts)

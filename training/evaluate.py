@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from petoolbench.commands.arguments import positive
 from petoolbench.console import Console
 from petoolbench.errors import PEToolBenchError
 from petoolbench.files import json_text
@@ -18,7 +19,7 @@ from petoolbench.folders import open_dataset
 from petoolbench.models.local import load_local
 from petoolbench.models.protocol import Generation, LanguageModel
 from petoolbench.models.settings import ModelSettings
-from petoolbench.predict import Outcome, predict, run_spec
+from petoolbench.predict import Outcome, predict, read_ids, run_spec
 from petoolbench.prompts import PromptError
 from petoolbench.schema import Instance, Prediction
 
@@ -73,7 +74,10 @@ def evaluate(config: RunConfig, options: argparse.Namespace, console: Console) -
         PEToolBenchError: Model, adapter or data cannot be had, or the folder holds another run.
     """
     prompts, asked = config.prompts, config.evaluation
+    if options.no_history:
+        prompts = prompts.model_copy(update={"history": False})
     data = open_dataset(options.data)
+    ids = read_ids(options.ids) if options.ids is not None else None
     settings = ModelSettings(
         name=f"hf:{config.model}",
         style=prompts.style,
@@ -93,6 +97,7 @@ def evaluate(config: RunConfig, options: argparse.Namespace, console: Console) -
         history=prompts.history,
         max_interactions=prompts.max_interactions,
         limit=options.limit,
+        ids=ids,
         model=settings,
     )
     generation: Generation = settings.generation(config.seed)
@@ -108,7 +113,8 @@ def evaluate(config: RunConfig, options: argparse.Namespace, console: Console) -
     def progress(predictions: Iterable[Prediction], total: int) -> Iterator[Prediction]:
         return console.track(predictions, spec.agent, total)
 
-    return predict(data, options.data, spec, ShortAsking(model, prompts), options.out, progress=progress)
+    answerer = ShortAsking(model, prompts)
+    return predict(data, options.data, spec, answerer, options.out, progress=progress, ids=ids)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,7 +148,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", default="petoolbench", help="petoolbench, a dataset folder or a Hub id")
     parser.add_argument("--config", default="all", help="the data's config")
     parser.add_argument("--split", default="test", help="the data's split")
-    parser.add_argument("--limit", type=int, help="answer this many instances only")
+    parser.add_argument("--limit", type=positive, help="answer this many instances only")
+    parser.add_argument("--ids", type=Path, metavar="FILE", help="only these: one id a line, JSON lines, or a run")
+    parser.add_argument("--no-history", action="store_true", help="hide the histories")
     parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16")
     parser.add_argument("--quiet", action="store_true", help="no notes, no progress")
     return parser

@@ -55,7 +55,7 @@ def train(config: GRPOSettings, console: Console, *, resume: bool = False, callb
         return
     checkpoint = last_checkpoint(config) if resume else None
     trainer = make_trainer(config, looked, resume=checkpoint is not None)
-    session = finish(config, looked, trainer, console, checkpoint=checkpoint, callbacks=callbacks)
+    session = finish(config, looked, trainer, console, checkpoint=checkpoint, callbacks=callbacks, references=None)
     if trainer.is_world_process_zero():
         write_results(config, looked, "grpo", trainer, _PANELS, {"session": session})
 

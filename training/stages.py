@@ -14,9 +14,10 @@ from petoolbench.errors import PEToolBenchError
 from petoolbench.folders import DatasetFolder
 from petoolbench.schema import Instance
 
-from .config import RunConfig, check_output, write_config
+from .config import CONFIG, RunConfig, check_output, write_config
 from .curves import ACCURACIES, Panels, write_curves
 from .data import DataReport, Teller, examples, open_data, source_of, split_off
+from .flops import flops_per_token, product_speed
 from .loading import Blueprint, read_blueprint
 from .memory import check_memory
 from .running import (
@@ -71,7 +72,7 @@ def is_complete(config: RunConfig, console: Console, *, resume: bool) -> bool:
 def open_output(config: RunConfig, report: DataReport) -> None:
     """Write what a run is and what became of its data into its folder."""
     if is_main_process():
-        write_config(config, config.folder)
+        write_config(config, config.folder / CONFIG)
         write_json(config.folder / DATA_REPORT, report.summary())
 
 
@@ -141,6 +142,7 @@ def finish(
     *,
     checkpoint: Path | None,
     callbacks: Sequence[Any] = (),
+    references: int | None = 0,
 ) -> dict[str, Any]:
     """Train from a checkpoint or from the start, write the adapter, and tell what this session did.
 
@@ -151,6 +153,7 @@ def finish(
         console: Where notes and progress go.
         checkpoint: Where to go on from.
         callbacks: More callbacks of transformers.
+        references: How often a frozen model reads each token besides; None: the trainer does more than reading.
     """
     from transformers import PrinterCallback
 
@@ -173,12 +176,22 @@ def finish(
     if trainer.is_world_process_zero():
         shutil.rmtree(config.folder / ADAPTER / _REFERENCE, ignore_errors=True)
         console.note(f"{config.folder}: {bar.steps} steps in {bar.seconds:.0f} s, {bar.speed:.0f} tokens/s")
-    return {
+    session = {
         "steps": bar.steps,
         "seconds": round(bar.seconds, 2),
         "tokens": bar.tokens,
         "tokens_per_second": round(bar.speed, 2),
     }
+    return session if references is None else session | _computed(ground, bar.speed, references, console)
+
+
+def _computed(ground: Ground, speed: float, references: int, console: Console) -> dict[str, float]:
+    """Return how many operations a second so many tokens a second are, and what share of a matrix product's."""
+    lengths = [sum(pair) for pair in zip(ground.report.prompt_tokens, ground.report.completion_tokens, strict=True)]
+    done = speed * flops_per_token(ground.blueprint, lengths, references)
+    most = product_speed(ground.blueprint)
+    console.note(f"{done / 1e12:.3g} TFLOP/s, {done / most:.0%} of what one large matrix product reaches here")
+    return {"flops_per_second": round(done), "product_flops_per_second": round(most), "share": round(done / most, 4)}
 
 
 def _last_measured(trainer: Any) -> int:

@@ -105,7 +105,7 @@ def test_an_output_folder_is_of_one_run(tmp_path):
     check_output(config, resume=False)
     with pytest.raises(OutputError, match="holds no run to go on with"):
         check_output(config, resume=True)
-    write_config(config, config.folder)
+    write_config(config, config.folder / "config.yaml")
     check_output(config, resume=True)
     with pytest.raises(OutputError, match="is not empty"):
         check_output(config, resume=False)
