@@ -328,7 +328,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(run, tiny, tmp_path):
     uninterrupted, log = adapter_hash(whole), (whole / "curves.csv").read_text()
     shutil.rmtree(whole)
     command = [sys.executable, "-c", KILLED, str(tmp_path / "run.yaml")]
-    assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=300).returncode == -9
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=900).returncode == -9
     assert not (whole / "adapter").exists()
     assert (whole / "checkpoints" / "checkpoint-8").is_dir()
     code, resumed = run("--resume", model=str(tiny))
