@@ -52,6 +52,16 @@ def published_way(
     return run
 
 
+def fitting(instances: Sequence[Instance], folder: str, generation: Generation) -> list[Instance]:
+    """Return the instances whose prompts fit the window at least without their histories."""
+    chat = Chat(transformers.AutoTokenizer.from_pretrained(folder), generation.style, folder)
+    asked, refused = chat.ask_all(instances, generation)
+    if refused:
+        print(f"{len(refused)} of {len(instances)} prompts do not fit {generation.window} tokens and are left out")
+    known = {entry.instance.id for entry in asked}
+    return [entry for entry in instances if entry.id in known]
+
+
 def timed(run: Callable[[], Any]) -> tuple[Any, float, float]:
     """Return a result, the seconds that it took, and the seconds that processors worked on it."""
     started, worked = time.perf_counter(), time.process_time()
@@ -64,8 +74,9 @@ def compare(options: argparse.Namespace) -> None:
     data = open_dataset(options.data)
     split = "test" if "test" in data.splits(options.config) else data.splits(options.config)[0]
     every = max(1, data.count(options.config, split) // options.count)
-    instances = list(data.instances(options.config, split))[::every][: options.count]
+    drawn = list(data.instances(options.config, split))[::every][: options.count]
     generation = Generation(window=options.window, max_new_tokens=options.new_tokens, temperature=0.0)
+    instances = fitting(drawn, options.model, generation)
     device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     theirs = published_way(options.model, instances, generation, options.dtype, device)
     model = load_local(options.model, generation, dtype=options.dtype, device=device, batch_tokens=options.batch_tokens)

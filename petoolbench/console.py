@@ -37,6 +37,11 @@ class Console:
         self._out = RichConsole(highlight=False, width=None if sys.stdout.isatty() else _TABLE_WIDTH)
         self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
 
+    @property
+    def terminal(self) -> RichConsole:
+        """Where notes and progress go."""
+        return self._err
+
     def note(self, text: str) -> None:
         """Tell what was done."""
         if not self.quiet:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import evaluate
 from datasets import Features, Value
 
-from .features import REFERENCE_FEATURES, row_to_reference
+from .errors import MissingExtraError
+from .features import REFERENCE_FEATURES, reference_to_row, row_to_reference
 from .parsing import render_call
-from .schema import Prediction, Score, ScoringMode, ToolCall
+from .schema import Prediction, Reference, Score, ScoringMode, ToolCall
 from .scoring import SCORING_VERSION, score
 
 _INPUTS = """
@@ -118,3 +121,43 @@ def _call_of(answer: Mapping[str, Any]) -> ToolCall:
     if not isinstance(name, str) or not isinstance(arguments, Mapping):
         raise ValueError("a call as a prediction needs 'name' (text) and 'arguments' (an object)")
     return ToolCall(name=name, arguments=dict(arguments))
+
+
+_EXAMPLE = ToolCall(name="<Weather>.<Dripp>.<current>", arguments={"city": "Oslo"})
+
+
+def page(script: Path) -> Any:
+    """Return a metric's page, a Gradio interface that takes predictions and references as JSON lists.
+
+    Args:
+        script: The metric's script; the card beside it stands below the form.
+
+    Raises:
+        MissingExtraError: Gradio is not installed.
+    """
+    try:
+        import gradio
+    except ImportError:
+        raise MissingExtraError("a metric's page", "gradio", "space") from None
+
+    def compute(predictions: str, references: str, mode: str) -> dict[str, Any]:
+        try:
+            given = {"predictions": json.loads(predictions), "references": json.loads(references)}
+            # One of its own for each visitor: a metric keeps what it was given until it has computed.
+            metric = evaluate.load(str(script), keep_in_memory=True)
+            found: dict[str, Any] = metric.compute(**given, mode=mode)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            line = (str(error).splitlines() or [type(error).__name__])[0]
+            raise gradio.Error(f"cannot be scored: {line}", print_exception=False) from None
+        return found
+
+    reference = Reference(**_EXAMPLE.model_dump(), candidates=(_EXAMPLE.name,))
+    form = [
+        gradio.Textbox(json.dumps([_EXAMPLE.model_dump()], indent=1), lines=8, label="predictions: texts or calls"),
+        gradio.Textbox(json.dumps([reference_to_row(reference)], indent=1), lines=8, label="references: their column"),
+        gradio.Radio(["strict", "official"], value="strict", label="mode"),
+    ]
+    card = (script.parent / "README.md").read_text(encoding="utf-8").split("---\n", 2)[2]
+    return gradio.Interface(
+        compute, form, gradio.JSON(label="result"), title=script.stem, article=card, api_name="score"
+    )

@@ -1,6 +1,7 @@
 """The metric's page on the Hub."""
 
-import evaluate
-from evaluate.utils import launch_gradio_widget
+from pathlib import Path
 
-launch_gradio_widget(evaluate.load("pt_joint_acc"))
+import petoolbench.metric
+
+petoolbench.metric.page(Path(__file__).with_name("pt_joint_acc.py")).launch()

@@ -33,6 +33,8 @@ class Answer:
         self.guide = guide
         self.tokens: list[int] = []
         self.finish: str | None = None
+        self.seconds = 0.0
+        """What it took, and its share of what it took together with others."""
         self._generation = generation
         self._tokenizer = tokenizer
         self._ends = ends
@@ -62,11 +64,16 @@ class Answer:
             self.finish = "length"
         return self.finish is None
 
-    def prediction(self, seconds: float) -> Prediction:
-        """Return the finished answer; ``seconds`` is its share of the time its batch took."""
+    @property
+    def seed(self) -> int:
+        """Which decides its draws together with its instance's id."""
+        return self._generation.seed
+
+    def prediction(self) -> Prediction:
+        """Return the finished answer."""
         known = Prediction(
             id=self.asked.instance.id,
-            seconds=round(seconds, 3),
+            seconds=round(self.seconds, 3),
             prompt_tokens=len(self.asked.ids),
             completion_tokens=len(self.tokens),
             dropped=self.asked.prompt.dropped,

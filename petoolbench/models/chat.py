@@ -125,15 +125,45 @@ class Chat:
         except (TemplateError, TypeError, ValueError) as error:
             raise PEToolBenchError(self._advice(f"its chat template refuses the prompt ({_line(error)})")) from None
 
+    def answered(self, prompt: Prompt, answer: Mapping[str, Any]) -> str:
+        """Return what the template writes after the prompt where the model's turn is ``answer``, its end included.
+
+        Args:
+            prompt: What was asked.
+            answer: A message of the assistant.
+
+        Raises:
+            PEToolBenchError: The template refuses it, or writes what was asked otherwise once it is answered.
+        """
+        from jinja2 import TemplateError
+
+        asked = self.render(prompt)
+        try:
+            whole = self._apply([*prompt.messages, answer], prompt.tools, ask=False)
+        except (TemplateError, TypeError, ValueError) as error:
+            raise PEToolBenchError(self._advice(f"its chat template refuses an answer ({_line(error)})")) from None
+        if whole.startswith(asked):
+            return whole[len(asked) :].rstrip()
+        # A template that begins the model's thoughts for it forgets them once the turn is over.
+        before, thinking, _ = asked.rpartition(THINK)
+        if thinking and asked.endswith(THINK + "\n") and whole.startswith(before):
+            return f"\n</think>\n\n{whole[len(before) :].rstrip()}"
+        raise PEToolBenchError(
+            f"{self.name}: its chat template writes a question otherwise once it is answered; training needs one that "
+            "does not"
+        )
+
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return ids
 
-    def _apply(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None) -> str:
+    def _apply(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None, *, ask: bool = True
+    ) -> str:
         turns = [_turn(message) for message in messages]
         if turns[0]["role"] == "system" and not self._takes_system:
             turns = _one_user_turn(turns)
-        text: str = self.tokenizer.apply_chat_template(turns, tools=tools, tokenize=False, add_generation_prompt=True)
+        text: str = self.tokenizer.apply_chat_template(turns, tools=tools, tokenize=False, add_generation_prompt=ask)
         return text
 
     def _shows(self, messages: Sequence[Mapping[str, Any]], mark: str) -> bool:

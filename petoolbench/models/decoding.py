@@ -1,13 +1,14 @@
 """Prompts → tokens, many answers at a time. Loads torch and transformers: import it at the point of use.
 
-Every prompt is read alone, so that none is padded and none sees another; what it leaves in the model's cache is put
-into a row of one cache for all, the rows' ends aligned. From then on one step writes a token of every answer. A row
-whose answer is done is overwritten by the last one, so that no step computes for it.
+Every prompt is read alone, so that none is padded and none sees another; what it leaves in the model's cache becomes a
+row of one cache for all. From then on one step writes a token of every answer. As soon as an answer is done, the next
+prompt is read into its place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,59 +16,9 @@ from transformers import DynamicCache
 from transformers.cache_utils import Cache, DynamicLayer, DynamicSlidingWindowLayer
 
 from .answer import Answer
+from .chat import Asked
+from .rows import Rows, capacity
 from .sampling import choose
-
-
-class AlignedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """The keys and values of one layer, in memory that is taken once; rows end at the same place."""
-
-    def __init__(self, rows: int, capacity: int, length: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._rows, self._capacity, self._length = rows, capacity, length
-        self._all_keys = self._all_values = torch.empty(0)
-
-    def place(self, row: int, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """Put what a prompt left into a row, so that it ends where all rows do."""
-        if not self.is_initialized:
-            self._all_keys, self._all_values = self._room(keys), self._room(values)
-            self.lazy_initialization(keys, values)
-        start = self._length - keys.shape[-2]
-        self._all_keys[row, :, start : self._length] = keys[0]
-        self._all_values[row, :, start : self._length] = values[0]
-        self._show()
-
-    def replace(self, row: int, by: int) -> None:
-        """Overwrite a row with another."""
-        self._all_keys[row, :, : self._length] = self._all_keys[by, :, : self._length]
-        self._all_values[row, :, : self._length] = self._all_values[by, :, : self._length]
-
-    def keep(self, rows: int) -> None:
-        """Leave only so many of the first rows."""
-        self._rows = rows
-        self._show()
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Add one token's keys and values to every row."""
-        end = self._length + key_states.shape[-2]
-        self._all_keys[: self._rows, :, self._length : end] = key_states
-        self._all_values[: self._rows, :, self._length : end] = value_states
-        self._length = end
-        return self._show()
-
-    def get_seq_length(self) -> int:
-        """Return where the rows end."""
-        return self._length
-
-    def _show(self) -> tuple[torch.Tensor, torch.Tensor]:
-        self.keys = self._all_keys[: self._rows, :, : self._length]
-        self.values = self._all_values[: self._rows, :, : self._length]
-        return self.keys, self.values
-
-    def _room(self, states: torch.Tensor) -> torch.Tensor:
-        # Not ``empty``: what a mask hides must still be finite.
-        return states.new_zeros(self._rows, states.shape[1], self._capacity, states.shape[3])
 
 
 class Decoder:
@@ -82,9 +33,18 @@ class Decoder:
         """Whether answers can share steps: models whose cache is no list of keys and values answer one by one."""
         self._last_only = {"logits_to_keep": 1} if model._supports_logits_to_keep() else {}
 
+    def slots(self, longest: int, tokens: int) -> int:
+        """Return how many answers to prompts of at most ``longest`` tokens fit so many tokens; at least one."""
+        return max(1, tokens // capacity(longest, self._most))
+
     @torch.inference_mode()
-    def write(self, answers: Sequence[Answer]) -> None:
-        """Write all answers to their ends.
+    def write(self, answers: Iterable[Answer], longest: int, slots: int) -> Iterator[Answer]:
+        """Write answers, and yield each when it is done; it tells then how many seconds it took.
+
+        Args:
+            answers: The longest prompt first; several in a row that were asked the same share the reading of it.
+            longest: Tokens of the longest prompt.
+            slots: How many are written at the same time at most.
 
         Raises:
             torch.OutOfMemoryError: They do not fit the device together.
@@ -92,30 +52,55 @@ class Decoder:
         if not self.batches:
             for answer in answers:
                 self._write_alone(answer)
+                yield answer
             return
-        longest = max(len(answer.asked.ids) for answer in answers)
-        rows = _Rows(answers, longest, longest + self._most, self._model.device)
-        for index, answer in enumerate(answers):
-            cache = DynamicCache()
-            logits = self._read(answer, cache)
-            rows.place(index, cache, logits)
-        tokens = self._choose(rows.first_logits(), rows.answers)
-        while tokens := rows.take(tokens):
-            tokens = self._choose(self._step(tokens, rows), rows.answers)
+        rows = Rows(slots, capacity(longest, self._most), self._model.device)
+        reader = _Reader(self)
+        waiting = iter(answers)
+        newest: list[int] = []
+        while True:
+            while rows.free and (begun := next(waiting, None)) is not None:
+                if self._begin(begun, reader, rows, newest):
+                    yield begun
+            if not rows.answers:
+                return
+            started = time.perf_counter()
+            chosen = self._choose(self._step(newest, rows), rows.answers)
+            share = (time.perf_counter() - started) / len(chosen)
+            for answer in rows.answers:
+                answer.seconds += share
+            newest, done = rows.take(chosen)
+            yield from done
+
+    def read(self, ids: Sequence[int], cache: Cache) -> torch.Tensor:
+        """Read a prompt into a cache; return the logits of the token after it, one row."""
+        tokens = self._tensor([ids])
+        logits: torch.Tensor = self._model(tokens, past_key_values=cache, use_cache=True, **self._last_only).logits
+        return logits[:, -1]
+
+    def _begin(self, answer: Answer, reader: _Reader, rows: Rows, newest: list[int]) -> bool:
+        """Read a prompt and write the first token; return whether the answer is done with that."""
+        started = time.perf_counter()
+        cache, logits = reader.read(answer.asked)
+        (token,) = self._choose(logits.clone(), [answer])
+        answer.seconds += time.perf_counter() - started
+        if not answer.take(token):
+            return True
+        rows.add(answer, cache)
+        newest.append(token)
+        return False
 
     def _write_alone(self, answer: Answer) -> None:
+        started = time.perf_counter()
         cache = DynamicCache(config=self._model.config)
-        tokens = self._choose(self._read(answer, cache), [answer])
+        tokens = self._choose(self.read(answer.asked.ids, cache), [answer])
         while answer.take(tokens[0]):
             logits = self._model(self._tensor([tokens]), past_key_values=cache, use_cache=True).logits[:, -1]
             tokens = self._choose(logits, [answer])
+        answer.seconds = time.perf_counter() - started
 
-    def _read(self, answer: Answer, cache: Cache) -> torch.Tensor:
-        ids = self._tensor([answer.asked.ids])
-        logits: torch.Tensor = self._model(ids, past_key_values=cache, use_cache=True, **self._last_only).logits
-        return logits[:, -1]
-
-    def _step(self, tokens: Sequence[int], rows: _Rows) -> torch.Tensor:
+    def _step(self, tokens: Sequence[int], rows: Rows) -> torch.Tensor:
+        rows.begin_step()
         logits: torch.Tensor = self._model(
             self._tensor([[token] for token in tokens]),
             attention_mask=rows.mask(),
@@ -136,6 +121,22 @@ class Decoder:
         return choose(logits, self._temperature, [answer.draw() for answer in answers])
 
 
+class _Reader:
+    """Reads prompts, each once for all draws that follow each other."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._last: tuple[Asked, Cache, torch.Tensor] | None = None
+
+    def read(self, asked: Asked) -> tuple[Cache, torch.Tensor]:
+        """Return what reading leaves in a cache, and the logits of the first token."""
+        if self._last is None or self._last[0] is not asked:
+            self._last = None  # Before the next prompt is read, so that only one is ever held.
+            cache = DynamicCache()
+            self._last = asked, cache, self._decoder.read(asked.ids, cache)
+        return self._last[1:]
+
+
 @torch.inference_mode()
 def cache_bytes(model: Any) -> int:
     """Return how many bytes a token's keys and values take in all layers of a model."""
@@ -143,68 +144,3 @@ def cache_bytes(model: Any) -> int:
     model(torch.zeros((1, 1), dtype=torch.long, device=model.device), past_key_values=cache, use_cache=True)
     held = [getattr(layer, part, None) for layer in cache.layers for part in ("keys", "values")]
     return sum(states.numel() * states.element_size() for states in held if states is not None)
-
-
-class _Rows:
-    """The answers that are still being written, a row of the cache for each."""
-
-    def __init__(self, answers: Sequence[Answer], longest: int, capacity: int, device: torch.device) -> None:
-        self.answers = list(answers)
-        self._layers: list[AlignedLayer] = []
-        self.cache = Cache(layers=[])
-        self._longest, self._capacity = longest, capacity
-        self._logits: list[torch.Tensor] = []
-        lengths = [len(answer.asked.ids) for answer in answers]
-        self._starts = torch.tensor([longest - length for length in lengths], device=device)
-        self._columns = torch.arange(capacity, device=device)
-        self._end = longest
-
-    def place(self, row: int, cache: Cache, logits: torch.Tensor) -> None:
-        """Take over what reading a prompt left."""
-        read: Any
-        if not self._layers:
-            size = len(self.answers), self._capacity, self._longest
-            self._layers = [AlignedLayer(*size) for _ in cache.layers]
-            self.cache = Cache(layers=[*self._layers])
-        for own, read in zip(self._layers, cache.layers, strict=True):
-            if read.is_initialized:
-                own.place(row, read.keys, read.values)
-        self._logits.append(logits)
-
-    def first_logits(self) -> torch.Tensor:
-        """Return the logits of the prompts' last tokens."""
-        return torch.cat(self._logits)
-
-    def take(self, tokens: Sequence[int]) -> list[int]:
-        """Give every answer its token; return those of the answers that go on, whose rows are moved together."""
-        goes_on = [answer.take(token) for answer, token in zip(self.answers, tokens, strict=True)]
-        left = list(tokens)
-        for row in reversed(range(len(left))):
-            if not goes_on[row]:
-                self._drop(row, left)
-        if len(left) < len(tokens) and left:
-            for layer in self._layers:
-                layer.keep(len(left))
-        self._end += 1
-        return left
-
-    def _drop(self, row: int, left: list[int]) -> None:
-        last = len(left) - 1
-        if row != last:
-            for layer in self._layers:
-                layer.replace(row, last)
-            self._starts[row] = self._starts[last]
-            self.answers[row], left[row] = self.answers[last], left[last]
-        self.answers.pop()
-        left.pop()
-
-    def mask(self) -> torch.Tensor | None:
-        """Return which columns each row has, or None where all rows have all of them."""
-        starts = self._starts[: len(self.answers)]
-        if not starts.any():
-            return None
-        return (self._columns[: self._end] >= starts[:, None]).long()
-
-    def positions(self) -> torch.Tensor:
-        """Return the position of each row's newest token in its own text."""
-        return (self._end - 1 - self._starts[: len(self.answers)])[:, None]

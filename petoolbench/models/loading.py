@@ -165,7 +165,7 @@ def _with_adapter(model: Any, tokenizer: Any, adapter: str) -> tuple[Any, Any]:
         raise MissingExtraError("--adapter", str(error.name), EXTRA) from None
     try:
         adapted = peft.PeftModel.from_pretrained(model, adapter)
-        foreign = _foreign_weights(adapted, adapter, peft)
+        foreign = foreign_weight(adapted, adapter, peft)
         if cached_file(adapter, _TOKENIZER, _raise_exceptions_for_missing_entries=False) is not None:
             tokenizer = transformers.AutoTokenizer.from_pretrained(
                 adapter, padding_side="left", trust_remote_code=False
@@ -182,8 +182,8 @@ def _with_adapter(model: Any, tokenizer: Any, adapter: str) -> tuple[Any, Any]:
     return adapted.merge_and_unload(), tokenizer
 
 
-def _foreign_weights(adapted: Any, adapter: str, peft: Any) -> str | None:
-    """Return a weight of the adapter that found no place in the model, which peft does not complain of."""
+def foreign_weight(adapted: Any, adapter: str, peft: Any) -> str | None:
+    """Return a weight of an adapter that found no place in the model, which peft does not complain of, or None."""
     given = peft.load_peft_weights(adapter, device="cpu")
     placed = peft.get_peft_model_state_dict(adapted)
     return min(given.keys() - placed.keys(), default=None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -17,11 +17,19 @@ from .loading import DEVICES, DTYPES, Loaded, check_context, end_tokens, load
 from .protocol import Generation
 
 AHEAD: Final = 256
-"""How many instances are taken ahead, so that those in one batch are of much the same length."""
+"""How many instances are taken ahead, so that those answered together are of much the same length."""
 
 CPU_BATCH_TOKENS: Final = 65_536
 _GPU_SHARE: Final = 0.6
 _PACKAGES: Final = ("torch", "transformers", "tokenizers", "peft", "llguidance", "gguf")
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """A prompt that is to be answered with the draws of a seed."""
+
+    asked: Asked
+    seed: int
 
 
 def load_local(
@@ -41,7 +49,7 @@ def load_local(
         adapter: A folder or Hub id of a PEFT adapter.
         dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
         device: ``auto``, ``cpu`` or ``cuda``.
-        batch_tokens: The most tokens, prompts and answers together, that a batch may hold; by default 65,536 on the
+        batch_tokens: The most tokens, prompts and answers together, that are held at a time; by default 65,536 on the
             CPU, and on a GPU what six tenths of its free memory hold.
 
     Raises:
@@ -59,7 +67,8 @@ def load_local(
 class LocalModel:
     """A model of transformers; see ``petoolbench.models.protocol.LanguageModel``.
 
-    ``seconds`` of an answer is its equal share of the time that its batch took.
+    ``seconds`` of an answer is what reading its prompt took, and its equal share of every step that wrote one of its
+    tokens.
 
     Raises:
         MissingExtraError: llguidance is not installed, and answers are guided.
@@ -99,56 +108,62 @@ class LocalModel:
         return own | hardware() | package_versions(_PACKAGES)
 
     def answers(self, instances: Iterable[Instance]) -> Iterator[Prediction]:
-        """Yield one prediction an instance, batch by batch, the longest prompts of those taken ahead first.
+        """Yield one prediction an instance as it is done, the longest prompts of those taken ahead first.
 
         Raises:
-            PEToolBenchError: A batch does not fit the memory.
+            PEToolBenchError: What is held at a time does not fit the memory.
         """
-        waiting = iter(instances)
-        while pool := list(islice(waiting, AHEAD)):
-            asked, refused = self._chat.ask_all(pool, self._generation)
-            yield from refused
-            for batch in batches(asked, self._batch_tokens, self._generation.max_new_tokens):
-                yield from self._write(batch)
+        for _, prediction in self.draws((instance, (self._generation.seed,)) for instance in instances):
+            yield prediction
 
-    def _write(self, batch: Sequence[Asked]) -> Iterator[Prediction]:
+    def draws(self, wanted: Iterable[tuple[Instance, Sequence[int]]]) -> Iterator[tuple[int, Prediction]]:
+        """Yield a seed and a prediction for every instance and each of its seeds, as ``answers`` does.
+
+        A prediction is the one that a model of that seed gives; but a prompt is read once for all its seeds.
+
+        Raises:
+            PEToolBenchError: What is held at a time does not fit the memory.
+        """
+        waiting = iter(wanted)
+        while pool := list(islice(waiting, AHEAD)):
+            seeds = {instance.id: of_it for instance, of_it in pool}
+            asked, refused = self._chat.ask_all([instance for instance, _ in pool], self._generation)
+            yield from ((seed, prediction) for prediction in refused for seed in seeds[prediction.id])
+            draws = [_Draw(one, seed) for one in asked for seed in seeds[one.instance.id]]
+            if draws:
+                yield from self._write(sorted(draws, key=lambda draw: len(draw.asked.ids), reverse=True))
+
+    def _write(self, draws: Sequence[_Draw]) -> Iterator[tuple[int, Prediction]]:
+        """Yield the answers to prompts, the longest of which come first."""
         import torch
 
-        started = time.perf_counter()
-        answers = []
-        for asked in batch:
-            try:
-                answers.append(self._begin(asked))
-            except GrammarError as error:
-                yield Prediction(id=asked.instance.id, error=f"--guided: its tools make no grammar: {error}")
-        if not answers:
-            return
+        faults: list[tuple[int, Prediction]] = []
+        longest = len(draws[0].asked.ids)
+        slots = min(len(draws), self._decoder.slots(longest, self._batch_tokens))
         try:
-            self._decoder.write(answers)
+            for answer in self._decoder.write(self._answers(draws, faults), longest, slots):
+                yield answer.seed, answer.prediction()
         except torch.OutOfMemoryError:
             less = max(1, self._batch_tokens // 2)
             raise PEToolBenchError(
-                f"{self.name}: {len(answers)} prompts do not fit the GPU's memory together; pass --batch-tokens {less}"
+                f"{self.name}: {slots} prompts do not fit the GPU's memory together; pass --batch-tokens {less}"
             ) from None
-        share = (time.perf_counter() - started) / len(answers)
-        for answer in answers:
-            yield answer.prediction(share)
+        yield from faults
 
-    def _begin(self, asked: Asked) -> Answer:
+    def _answers(self, draws: Iterable[_Draw], faults: list[tuple[int, Prediction]]) -> Iterator[Answer]:
+        """Yield answers that can be begun, each when its turn comes."""
+        for draw in draws:
+            try:
+                yield self._begin(draw)
+            except GrammarError as error:
+                problem = f"--guided: its tools make no grammar: {error}"
+                faults.append((draw.seed, Prediction(id=draw.asked.instance.id, error=problem)))
+
+    def _begin(self, draw: _Draw) -> Answer:
+        asked = draw.asked
         guide = self._guidance.guide(asked.instance, asked.prompt) if self._guidance is not None else None
-        return Answer(asked, self._generation, self._loaded.tokenizer, self._ends, guide)
-
-
-def batches(asked: Sequence[Asked], tokens: int, max_new_tokens: int) -> Iterator[list[Asked]]:
-    """Yield the prompts in batches whose rows, all as long as the longest, hold at most so many tokens."""
-    batch: list[Asked] = []
-    for entry in sorted(asked, key=lambda entry: len(entry.ids), reverse=True):
-        if batch and (len(batch) + 1) * (len(batch[0].ids) + max_new_tokens) > tokens:
-            yield batch
-            batch = []
-        batch.append(entry)
-    if batch:
-        yield batch
+        generation = replace(self._generation, seed=draw.seed)
+        return Answer(asked, generation, self._loaded.tokenizer, self._ends, guide)
 
 
 def _room(model: Any) -> int:

@@ -1,69 +1,15 @@
 """Data from the Hub, fetched over HTTP from a small server on this machine that speaks the Hub's endpoints."""
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from petoolbench.convert import convert
 from tests.conftest import ROOT
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-class _Hub(BaseHTTPRequestHandler):
-    """Serves dataset repositories: what they hold, and their files."""
-
-    repositories: dict = {}  # noqa: RUF012 (set by the fixture)
-
-    def do_HEAD(self):
-        self.do_GET(body=False)
-
-    def do_GET(self, body=True):
-        path = self.path.split("?")[0]
-        for name, files in self.repositories.items():
-            if path.startswith(f"/api/datasets/{name}/tree/"):
-                return self._send(_tree(files), body)
-            if path.startswith(f"/api/datasets/{name}"):
-                return self._send(_listing(name, files), body)
-            if path.startswith(f"/datasets/{name}/resolve/"):
-                wanted = path.split("/resolve/")[1].split("/", 1)[1]
-                if wanted in files:
-                    return self._send(files[wanted], body)
-        self.send_response(404)
-        self.send_header("X-Error-Code", "RepoNotFound")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def _send(self, data, body):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.send_header("ETag", f'"{hashlib.sha1(data).hexdigest()}"')
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.end_headers()
-        if body:
-            self.wfile.write(data)
-
-    def log_message(self, *arguments):
-        """Say nothing."""
-
-
-def _listing(name, files):
-    siblings = [{"rfilename": path, "size": len(data)} for path, data in files.items()]
-    return json.dumps({"id": name, "sha": COMMIT, "siblings": siblings, "tags": [], "private": False}).encode()
-
-
-def _tree(files):
-    entries = [
-        {"type": "file", "path": path, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
-        for path, data in files.items()
-    ]
-    return json.dumps(entries).encode()
+from tests.hub_server import Hub, Repository, serve_hub
 
 
 @pytest.fixture
@@ -73,21 +19,14 @@ def hub(published_file, tmp_path):
     folder = tmp_path / "converted"
     converted = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     published = {"user_entries_test_c.json": published_file.read_bytes()}
-    handler = type(
-        "Hub", (_Hub,), {"repositories": {"travisxu/PEToolBench": published, "someone/converted": converted}}
+    served = Hub(
+        {
+            ("datasets", "travisxu/PEToolBench"): Repository(published),
+            ("datasets", "someone/converted"): Repository(converted),
+        }
     )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-    yield {
-        **kept,
-        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
-        "HF_HOME": str(tmp_path / "hf"),
-        "PYTHONPATH": str(ROOT),
-        "HF_HUB_DISABLE_XET": "1",
-    }
-    server.shutdown()
-    server.server_close()
+    with serve_hub(served):
+        yield {**served.environment(tmp_path / "hf", os.environ), "PYTHONPATH": str(ROOT)}
 
 
 def _run(hub, folder, *command):

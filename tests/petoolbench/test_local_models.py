@@ -30,7 +30,9 @@ transformers = pytest.importorskip("transformers")
 from petoolbench.models import answer as answer_module  # noqa: E402
 from petoolbench.models.answer import Answer  # noqa: E402
 from petoolbench.models.chat import Chat  # noqa: E402
-from petoolbench.models.local import batches, load_local  # noqa: E402
+from petoolbench.models.decoding import Decoder  # noqa: E402
+from petoolbench.models.local import load_local  # noqa: E402
+from petoolbench.models.rows import AlignedLayer, capacity  # noqa: E402
 from petoolbench.models.sampling import choose, draws  # noqa: E402
 
 GREEDY = Generation(window=12_000, max_new_tokens=12, temperature=0.0)
@@ -223,7 +225,7 @@ def written(text, instance, *, template=PLAIN_TEMPLATE, style="paper", most=200)
     asked = Chat(tokenizer, style, "hf:x").ask(instance, generation)
     answer = Answer(asked, generation, tokenizer, frozenset([0]))
     Script(text, tokenizer).fill(answer)
-    return answer.prediction(0.1), asked
+    return answer.prediction(), asked
 
 
 def test_an_answer_stops_when_its_first_call_is_closed(small_instances):
@@ -275,15 +277,56 @@ def test_finished_rows_leave_the_batch(folder, instances, monkeypatch):
         assert whole[key].text.startswith(entry.text.rstrip("\ufffd"))
 
 
-def test_batches_are_sorted_and_bounded(small_instances):
-    chat = Chat(tiny_tokenizer(), "paper", "hf:x")
-    asked = [chat.ask(entry, GREEDY) for entry in small_instances[:20]]
-    found = list(batches(asked, 30_000, 100))
-    sizes = [len(entry.ids) for batch in found for entry in batch]
-    assert sizes == sorted(sizes, reverse=True)
-    assert sorted(sizes) == sorted(len(entry.ids) for entry in asked)
-    assert all(len(batch) * (len(batch[0].ids) + 100) <= 30_000 or len(batch) == 1 for batch in found)
-    assert any(len(batch) > 1 for batch in found)
+def test_the_longest_prompts_come_first_and_places_are_filled_again(folder, instances, monkeypatch):
+    """Two places for six answers of different lengths: each is what it is when all have places of their own."""
+    whole = {entry.id: entry for entry in load_local(str(folder), GREEDY, dtype="float32").answers(instances)}
+    lengths = {entry.id: length for entry, length in zip(instances, (12, 3, 12, 2, 7, 5), strict=True)}
+    monkeypatch.setattr(Answer, "take", _taken_until(lengths, Answer.take))
+    model = load_local(str(folder), GREEDY, dtype="float32")
+    prompts = {entry.id: model._chat.ask(entry, GREEDY).ids for entry in instances}
+    model._batch_tokens = 2 * capacity(max(map(len, prompts.values())), GREEDY.max_new_tokens)
+    steps, read = [], []
+    step, reading = Decoder._step, Decoder.read
+    monkeypatch.setattr(Decoder, "_step", lambda self, new, rows: steps.append(len(new)) or step(self, new, rows))
+    monkeypatch.setattr(Decoder, "read", lambda self, ids, cache: read.append(len(ids)) or reading(self, ids, cache))
+    found = {entry.id: entry for entry in model.answers(instances)}
+    assert read == sorted(map(len, prompts.values()), reverse=True)
+    assert steps[0] == 2
+    assert steps == sorted(steps, reverse=True), "no place stays empty while prompts wait"
+    for key, entry in found.items():
+        assert entry.completion_tokens == min(lengths[key], whole[key].completion_tokens)
+        assert whole[key].text.startswith(entry.text.rstrip("\ufffd"))
+
+
+def test_rows_are_moved_back(folder, instances, monkeypatch):
+    """One place at a time moves on by the length of an answer; without moving back it would leave the memory."""
+    generation = Generation(window=12_000, max_new_tokens=120, temperature=0.0)
+    short = {"history": (), "candidates": instances[0].candidates[:1]}
+    chosen = [instances[0].model_copy(update={**short, "id": f"copy {number}"}) for number in range(6)]
+    expected = [entry.text for entry in load_local(str(folder), generation, dtype="float32").answers(chosen[:1])]
+    model = load_local(str(folder), generation, dtype="float32")
+    longest = len(model._chat.ask(chosen[0], generation).ids)
+    model._batch_tokens = 2 * capacity(longest, 120)
+    monkeypatch.setattr(Answer, "take", _taken_until({"copy 0": 7, "copy 2": 43, "copy 3": 60}, Answer.take))
+    moved = []
+    real = AlignedLayer.move_back
+    monkeypatch.setattr(AlignedLayer, "move_back", lambda self, by: moved.append(by) or real(self, by))
+    found = {entry.id: entry for entry in model.answers(chosen)}
+    assert moved
+    assert min(moved) > 0
+    for entry in found.values():
+        assert expected[0].startswith(entry.text.rstrip("\ufffd"))
+    assert {found[f"copy {number}"].text for number in (1, 4, 5)} == set(expected)
+
+
+def _taken_until(lengths, real):
+    """Return an ``Answer.take`` that ends answers after so many tokens."""
+
+    def take(answer, token):
+        goes_on = real(answer, token)
+        return goes_on and len(answer.tokens) < lengths.get(answer.asked.instance.id, 10**6)
+
+    return take
 
 
 def test_a_prompt_that_never_fits_is_an_error_of_its_own(folder, instances):
