@@ -27,10 +27,10 @@ demo: $(READY)  ## a small build; then every agent on the shipped data (or DATA=
 	@echo "open $(CURDIR)/demo/report/report.html"
 
 test: $(READY)  ## all fast tests
-	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "not slow"
 
 slow: $(READY)  ## the tests that take minutes or need a package registry
-	$(BIN)/python -m pytest -q -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadscope -m slow
 
 quality: $(READY)  ## formatting, lint, types
 	$(BIN)/ruff format --check .
