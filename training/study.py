@@ -24,7 +24,7 @@ from petoolbench.report import build_report
 
 from .config import RunConfig, SFTSettings, write_config
 from .running import ADAPTER, REPORT, write_json
-from .study_config import BASE, SFT, StudySettings, TestSettings, read_study, recipes
+from .study_config import BASE, MODELS, SFT, StudySettings, TestSettings, read_study, recipes
 from .study_results import results
 
 STUDY = "study.json"
@@ -68,8 +68,9 @@ def run_study(study: StudySettings, file: Path, console: Console, *, dry_run: bo
     for name, test in study.tests.items():
         steps += [_run(step, study.folder, console) for step in _testing(study, found, name, test, dry_run)]
     for name in study.tests:
-        runs = sorted(path for path in (study.folder / TESTS / name).iterdir() if path.is_dir())
-        build_report(runs, study.folder / REPORTS / name)
+        runs = [model for model in MODELS if model == BASE or model in found]
+        runs += [_rule_run(rule) for rule in study.rules]
+        build_report([study.folder / TESTS / name / run for run in runs], study.folder / REPORTS / name)
     told = {name: read_json(study.folder / name / REPORT) for name in found}
     tested = {name: read_json(study.folder / REPORTS / name / "report.json") for name in study.tests}
     write_json(study.folder / STUDY, {**_mark(study, found, dry_run), "steps": [asdict(step) for step in steps]})
@@ -124,8 +125,12 @@ def _testing(
         asked = ("-m", "training.evaluate", recipe, *adapter, *about, "--out", str(place / model))
         yield Step(f"test {model} on {name}", asked)
     for rule in study.rules:
-        asked = ("-m", "petoolbench", "predict", "--agent", rule, *about, "--out", str(place / f"rule_{rule}"))
+        asked = ("-m", "petoolbench", "predict", "--agent", rule, *about, "--out", str(place / _rule_run(rule)))
         yield Step(f"test {rule} on {name}", asked)
+
+
+def _rule_run(rule: str) -> str:
+    return f"rule_{rule}"
 
 
 def _write_ids(test: TestSettings, count: int, path: Path) -> Path:

@@ -12,7 +12,7 @@ from petoolbench.schema import Record
 
 from .config import DPOSettings, RunConfig, Settings, SFTSettings, checked, content_of, read_config
 
-BASE, SFT, DPO, BOTH = "base", "sft", "dpo", "sft_dpo"
+BASE, SFT, DPO, BOTH = MODELS = ("base", "sft", "dpo", "sft_dpo")
 """The models of a study: untrained, the first stage alone, the second stage alone, and both."""
 
 
