@@ -68,6 +68,9 @@ def _picture(rows: Sequence[Mapping[str, float]], panels: Panels) -> bytes:
             panel.plot(*zip(*points, strict=True), marker="o", markersize=3, color=colour, label=name)
         panel.set_title(title, fontsize=10)
         panel.set_xlabel("Step", fontsize=9)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        if title in ACCURACIES:
+            panel.set_ylim(-0.02, 1.02)
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)
         panel.legend(fontsize=8, frameon=False)
